@@ -1,0 +1,1 @@
+"""The contract: everything that two machines of dosetrail must agree on."""
