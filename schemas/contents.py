@@ -1,0 +1,105 @@
+"""What is in the container: the vial as its calibration certificate gives it."""
+
+import re
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from schemas.errors import MalformedError
+
+MAX_VIALS: Final = 1
+_GATEWAY_ID: Final = re.compile(r"[a-z0-9-]{3,32}")
+
+
+class ReferenceKind(StrEnum):
+    """Which instant the certificate's activity holds at."""
+
+    CALIBRATION = "calibration"
+    END_OF_PRODUCTION = "end-of-production"
+    END_OF_SYNTHESIS = "end-of-synthesis"
+    LABELLING_NOON = "labelling-noon"
+    CUSTOMER = "customer"
+
+
+class ProductionRoute(StrEnum):
+    """How the nuclide was made; it decides the impurities that are expected."""
+
+    CARRIER_ADDED = "carrier-added"
+    NO_CARRIER_ADDED = "no-carrier-added"
+    UNKNOWN = "unknown"
+
+
+class Impurity(msgspec.Struct, frozen=True):
+    """Activity of an impurity over that of the nuclide, at the reference instant."""
+
+    nuclide: str
+    activity_ratio: float
+    activity_ratio_u: float
+
+
+class Contents(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One vial as certified.
+
+    ``activity_expanded_u_gbq`` is the certificate's expanded uncertainty with its
+    ``coverage_factor``. ``offset_minutes`` is the zone in which the certificate
+    states its reference instant. ``document`` is the SHA-256 of the certificate.
+    """
+
+    vial: str
+    product: str
+    nuclide: str
+    activity_gbq: float
+    activity_expanded_u_gbq: float
+    coverage_factor: float
+    reference_at_ns: int
+    reference_kind: ReferenceKind
+    offset_minutes: int
+    volume_ml: float
+    production_route: ProductionRoute
+    standard: str
+    impurities: tuple[Impurity, ...] = ()
+    separated_at_ns: int | None = None
+    document: bytes | None = None
+
+    @property
+    def activity_u_ratio(self) -> float:
+        """Relative standard uncertainty (k = 1) of the certified activity."""
+        return self.activity_expanded_u_gbq / self.coverage_factor / self.activity_gbq
+
+
+class ProductLimits(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Limits that the product's label sets for its transport."""
+
+    temperature_max_c: float
+    temperature_min_c: float | None = None
+    expires_at_ns: int | None = None
+
+
+def check_contents(contents: tuple[Contents, ...]) -> None:
+    """Refuse contents that this version cannot follow.
+
+    Raises:
+        MalformedError: no vial, more than one vial, or impossible certificate
+            values; the message names the vials or the value.
+    """
+    if len(contents) != MAX_VIALS:
+        vials = ", ".join(vial.vial for vial in contents) or "none"
+        raise MalformedError(
+            f"a container carries exactly one vial in this version, got {vials}"
+        )
+    for vial in contents:
+        for name in ("activity_gbq", "activity_expanded_u_gbq", "coverage_factor"):
+            if not getattr(vial, name) > 0:
+                raise MalformedError(f"{name} of vial {vial.vial} is not positive")
+
+
+def check_gateway_id(gateway: str) -> str:
+    """Return ``gateway`` if it is a gateway's name.
+
+    Raises:
+        MalformedError: it is not 3 to 32 of a-z, 0-9 and hyphen.
+    """
+    if _GATEWAY_ID.fullmatch(gateway) is None:
+        raise MalformedError(f"{gateway!r} is no gateway name: 3 to 32 of a-z, 0-9, -")
+    return gateway

@@ -1,0 +1,242 @@
+"""Facts of people and servers: what they sign about a shipment.
+
+Each fact has a uuid, so that it counts once however often it is sent, and links to
+its author's previous fact. Facts lie in the same ledger as the records, so that the
+ledger alone rebuilds every shipment. A phone signs with ES256 keys that cannot
+leave it. Documents and photos enter by their SHA-256.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Final
+
+import msgspec
+
+from schemas import wire
+from schemas.contents import Contents
+from schemas.envelope import Purpose, external_aad, seal
+from schemas.errors import MalformedError
+from schemas.keys import Signer
+from schemas.records import Digest, Unsigned
+
+VERSION: Final = 1
+UUID_BYTES: Final = 16
+
+
+class Order(msgspec.Struct, frozen=True):
+    """A dose is ordered; the reference is pseudonymous, no patient data.
+
+    ``planned_at_ns`` is the planned infusion, ``offset_minutes`` the centre's zone
+    then. ``tolerance_ratio`` is the allowed deviation from the prescribed activity.
+    """
+
+    shipment: str
+    order: str
+    product: str
+    centre: str
+    planned_at_ns: int
+    offset_minutes: int
+    prescribed_activity_gbq: float
+    tolerance_ratio: float
+
+
+class Certificate(msgspec.Struct, frozen=True):
+    """The calibration certificate of the vial."""
+
+    shipment: str
+    contents: Contents
+
+
+class LegMode(StrEnum):
+    """How a leg is travelled."""
+
+    ROAD = "road"
+    AIR = "air"
+    HOLD = "hold"
+
+
+class Leg(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One leg of the lane as planned."""
+
+    mode: LegMode
+    origin: str
+    destination: str
+    departs_at_ns: int
+    arrives_at_ns: int
+    carrier: str | None = None
+
+
+class Consignment(msgspec.Struct, frozen=True):
+    """The vial is packed: container, gateway and seal that travel, and the lane."""
+
+    shipment: str
+    gateway: str
+    container: str
+    container_digest: Digest
+    seal: str
+    legs: tuple[Leg, ...]
+
+
+class Reschedule(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The infusion is planned for another time; the order's earlier plan stays."""
+
+    shipment: str
+    planned_at_ns: int
+    offset_minutes: int
+    remark: str | None = None
+
+
+class HandoverRole(StrEnum):
+    """Which side of a handover signs."""
+
+    GIVER = "giver"
+    RECEIVER = "receiver"
+
+
+class Handover(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One side's word on a handover; custody passes when both have signed.
+
+    Both sides name the same ``handover`` (uuid, 16 bytes).
+    """
+
+    shipment: str
+    handover: Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
+    role: HandoverRole
+    giver: str
+    receiver: str
+    place: str
+    condition: str
+    seal: str
+    seal_intact: bool
+    latitude_deg: float | None = None
+    longitude_deg: float | None = None
+    remark: str | None = None
+
+
+class Acknowledgement(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Somebody has seen an event and says what is done about it."""
+
+    gateway: str
+    epoch: bytes
+    event_sequence: Unsigned
+    remark: str
+
+
+class Outcome(StrEnum):
+    """What a centre decides about a parcel."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+
+
+class CheckResult(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line of the receipt checklist."""
+
+    name: str
+    passed: bool
+    value: float | None = None
+    unit: str | None = None
+
+
+class Acceptance(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The centre's decision at arrival, with its checklist."""
+
+    shipment: str
+    outcome: Outcome
+    checks: tuple[CheckResult, ...]
+    remark: str | None = None
+
+
+class Assay(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The centre measured the vial in its activity meter."""
+
+    shipment: str
+    vial: str
+    activity_gbq: float
+    activity_expanded_u_gbq: float
+    coverage_factor: float
+    measured_at_ns: int
+    meter: str
+    nuclide_setting: str
+    volume_ml: float | None = None
+
+
+FactBody = (
+    Order
+    | Certificate
+    | Consignment
+    | Reschedule
+    | Handover
+    | Acknowledgement
+    | Acceptance
+    | Assay
+)
+
+BODIES: Final[Mapping[str, type[FactBody]]] = {
+    "order": Order,
+    "certificate": Certificate,
+    "consignment": Consignment,
+    "reschedule": Reschedule,
+    "handover": Handover,
+    "acknowledgement": Acknowledgement,
+    "acceptance": Acceptance,
+    "assay": Assay,
+}
+KINDS: Final[Mapping[type[FactBody], str]] = {b: kind for kind, b in BODIES.items()}
+
+
+class FactHeader(msgspec.Struct, frozen=True):
+    """Who says it, when by their own clock, and their place in their own chain.
+
+    ``previous`` is the digest of the author's previous sealed fact, zeros for the
+    first. ``exercise`` marks facts of a training or a simulation.
+    """
+
+    version: Unsigned
+    fact: Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
+    author: str
+    sequence: Unsigned
+    previous: Digest
+    utc_ns: int
+    kind: str
+    exercise: bool
+
+
+class Fact(msgspec.Struct, frozen=True):
+    """A fact as read from a payload."""
+
+    header: FactHeader
+    body: FactBody
+
+
+def fact_aad(version: int, author: str) -> bytes:
+    """Return the external data of a fact's seal."""
+    return external_aad(Purpose.FACT, version, author)
+
+
+def seal_fact(header: FactHeader, body: FactBody, signer: Signer) -> bytes:
+    """Return the sealed fact.
+
+    Raises:
+        MalformedError: the kind is not the body's, or a value has no form.
+    """
+    if header.kind != KINDS[type(body)]:
+        raise MalformedError(f"{type(body).__name__} is no body of {header.kind!r}")
+    plain = msgspec.to_builtins(header, builtin_types=(bytes,))
+    plain["body"] = msgspec.to_builtins(body, builtin_types=(bytes,))
+    aad = fact_aad(header.version, header.author)
+    return seal(wire.encode_named(plain), signer, aad)
+
+
+def read_fact(payload: bytes) -> Fact:
+    """Read a fact's payload.
+
+    Raises:
+        MalformedError: not deterministic CBOR, an unknown kind, or a broken field.
+    """
+    plain = wire.read_payload(payload)
+    header = wire.from_named(plain, FactHeader)
+    body_type = BODIES.get(header.kind)
+    if body_type is None:
+        raise MalformedError(f"unknown fact {header.kind!r}")
+    return Fact(header, wire.from_named(plain.get("body"), body_type))
