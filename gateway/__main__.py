@@ -1,0 +1,104 @@
+"""``dosetrail-gateway``: run a gateway, make its key, warm up its kernels."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gateway.errors import GatewayError
+from schemas.errors import ContractError
+
+if TYPE_CHECKING:
+    from gateway.config import Config
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
+ConfigOption = Annotated[Path, typer.Option("--config", help="the gateway's TOML file")]
+
+# The kernels' cache is code: it lies with the gateway's own state, never in /tmp.
+_CACHE_VARIABLE = "NUMBA_CACHE_DIR"
+
+
+@app.callback()
+def about() -> None:
+    """Reads sensors over serial, seals what they say, and delivers it to the cloud."""
+
+
+@app.command()
+def run(
+    config: ConfigOption,
+    drain_s: Annotated[
+        float, typer.Option(help="real seconds to deliver the rest at a stop")
+    ] = 10.0,
+) -> None:
+    """Run until SIGTERM or SIGINT; what is committed is delivered first."""
+    logging.basicConfig(
+        level=logging.INFO, format="%(levelname)s %(name)s %(message)s", force=True
+    )
+    from gateway.config import load_config  # noqa: PLC0415
+
+    loaded, digest = load_config(config)
+    directory = Path(loaded.directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault(_CACHE_VARIABLE, str(directory / "numba-cache"))
+    asyncio.run(_run(loaded, digest, drain_s))
+
+
+async def _run(config: "Config", digest: bytes, drain_s: float) -> None:
+    # Only now: importing numba reads the variable of its cache.
+    from gateway.composition import compose  # noqa: PLC0415
+
+    agent = compose(config, digest)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await agent.run(stop, drain_s)
+
+
+@app.command()
+def key(path: Annotated[Path, typer.Argument(help="file to make")]) -> None:
+    """Draw a new record key and print what the cloud's registry needs of it."""
+    from gateway.adapters.key_file import make_key  # noqa: PLC0415
+
+    signer = make_key(path)
+    typer.echo(f"EdDSA {signer.public_key.hex()}")
+
+
+@app.command()
+def check(config: ConfigOption) -> None:
+    """Check a configuration and everything it names, without starting."""
+    from gateway.composition import check_files  # noqa: PLC0415
+    from gateway.config import load_config  # noqa: PLC0415
+
+    loaded, _digest = load_config(config)
+    for line in check_files(loaded):
+        typer.echo(line)
+
+
+@app.command("warm-up")
+def warm_up() -> None:
+    """Compile the kernels into their cache, for an installation."""
+    from gateway.estimator.kernels import warm_up as warm  # noqa: PLC0415
+
+    warm()
+    typer.echo("kernels are compiled")
+
+
+def main() -> None:
+    """Entry point: one clear message and status 2 where a person must act."""
+    try:
+        app()
+    except (GatewayError, ContractError) as error:
+        sys.stderr.write(f"dosetrail-gateway: {error}\n")
+        raise SystemExit(2) from error
+
+
+if __name__ == "__main__":
+    main()

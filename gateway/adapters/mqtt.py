@@ -1,0 +1,141 @@
+"""MQTT by aiomqtt: one connection, no reconnect inside, one error outside.
+
+Source: aiomqtt is the present name of asyncio-mqtt (renamed at version 1).
+"""
+
+import ssl
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import aiomqtt
+
+from gateway.errors import BrokerLostError, ConfigError
+from gateway.ports import BrokerMessage
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """Certificates: whom to trust, and optionally who we are."""
+
+    authority: Path
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MqttSettings:
+    """How to reach a broker; MQTT 3.1.1, clean session, QoS 1."""
+
+    host: str
+    client_id: str
+    port: int = 1883
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    tls: TlsFiles | None = None
+    keepalive_s: int = 20
+    timeout_s: float = 10.0
+
+
+class MqttBroker:
+    """A connection to an MQTT broker, open inside ``async with``.
+
+    Raises:
+        ConfigError: the TLS files cannot be used.
+    """
+
+    def __init__(self, settings: MqttSettings) -> None:
+        self._client = aiomqtt.Client(
+            settings.host,
+            settings.port,
+            username=settings.username,
+            password=settings.password,
+            identifier=settings.client_id,
+            protocol=aiomqtt.ProtocolVersion.V311,
+            clean_session=True,
+            timeout=settings.timeout_s,
+            keepalive=settings.keepalive_s,
+            tls_context=_tls(settings.tls) if settings.tls else None,
+        )
+
+    async def __aenter__(self) -> Self:
+        """Connect.
+
+        Raises:
+            BrokerLostError: the broker cannot be reached or refuses.
+        """
+        try:
+            await self._client.__aenter__()
+        except (aiomqtt.MqttError, OSError) as error:
+            raise BrokerLostError(f"no connection to the broker: {error}") from error
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Disconnect; that the broker has gone meanwhile is of no interest."""
+        try:
+            await self._client.__aexit__(kind, error, trace)
+        except (aiomqtt.MqttError, OSError) as lost:
+            if error is None:
+                raise BrokerLostError(f"connection lost: {lost}") from lost
+
+    async def subscribe(self, topic: str) -> None:
+        """Ask for the messages of a topic, QoS 1.
+
+        Raises:
+            BrokerLostError: the connection is gone or the broker refused.
+        """
+        try:
+            granted = await self._client.subscribe(topic, qos=1)
+        except (aiomqtt.MqttError, OSError) as error:
+            raise BrokerLostError(f"subscribing {topic}: {error}") from error
+        if any(_code(one) >= 0x80 for one in granted):
+            raise BrokerLostError(f"the broker refuses the subscription to {topic}")
+
+    async def publish(self, topic: str, payload: bytes) -> None:
+        """Hand a message to the broker, QoS 1, and wait for its PUBACK.
+
+        Raises:
+            BrokerLostError: the broker did not take it in time.
+        """
+        try:
+            await self._client.publish(topic, payload, qos=1)
+        except (aiomqtt.MqttError, OSError) as error:
+            raise BrokerLostError(f"publishing to {topic}: {error}") from error
+
+    async def messages(self) -> AsyncIterator[BrokerMessage]:
+        """Yield what arrives, as long as the connection lasts.
+
+        Raises:
+            BrokerLostError: the connection is gone.
+        """
+        try:
+            async for message in self._client.messages:
+                if isinstance(message.payload, bytes):
+                    yield BrokerMessage(message.topic.value, message.payload)
+        except (aiomqtt.MqttError, OSError) as error:
+            raise BrokerLostError(f"connection lost: {error}") from error
+
+
+def _code(granted: object) -> int:
+    value = getattr(granted, "value", granted)
+    return value if isinstance(value, int) else 0
+
+
+def _tls(files: TlsFiles) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=files.authority)
+        if files.certificate:
+            context.load_cert_chain(files.certificate, files.key)
+    except OSError as error:
+        raise ConfigError(
+            f"TLS files {files.authority}, {files.certificate}, {files.key}: {error}; "
+            "give PEM files that this user may read"
+        ) from error
+    return context

@@ -1,0 +1,314 @@
+"""The running gateway: lines, records, commits and the link, as supervised tasks.
+
+Acquisition never waits for network, disk or cloud: readings become statements in
+the event loop, commits run in a thread, the link takes what is committed. A task
+that fails by a bug is logged once with its traceback and started again.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.adapters.serial_line import SerialPort
+from gateway.delivery import ReceiptResult
+from gateway.errors import GatewayError
+from gateway.link import Link
+from gateway.orders import Orders, Refused, Repeated, Taken
+from gateway.outbox import Outbox
+from gateway.ports import Clock, LineLost, LineOpened
+from gateway.sealing import Sealer
+from gateway.sensors import Decoder
+from gateway.station import Statement, Station
+from gateway.timekeeping import Timekeeper
+from schemas.commands import Assign, Configure, Release, Resend, TakeFingerprint
+from schemas.envelope import ZERO_DIGEST
+from schemas.events import Event, EventKind, Severity
+from schemas.readings import Noise, Reading
+from schemas.receipts import Receipt
+from schemas.records import (
+    Assigned,
+    Birth,
+    Body,
+    Fingerprint,
+    FingerprintStep,
+    Heartbeat,
+    Released,
+)
+
+# Real seconds: how often time is looked at where no reading comes, how long bulk
+# records wait for company, and how long silence waits for its announcement.
+TICK_S: Final = 0.2
+GROUP_S: Final = 0.1
+ANNOUNCE_S: Final = 1.0
+RESTART_S: Final = 1.0
+
+_FORK: Final = "the ledger holds another chain under this name: a new epoch begins"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One serial line: its name, the port it comes in by, and its decoder."""
+
+    name: str
+    port: SerialPort
+    new_decoder: Callable[[], Decoder]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What an agent is composed of."""
+
+    clock: Clock
+    timekeeper: Timekeeper
+    station: Station
+    outbox: Outbox
+    sealer: Sealer
+    orders: Orders
+    lines: tuple[Line, ...]
+    birth: Birth
+    heartbeat_interval_ns: int
+
+
+class Agent:
+    """Runs one gateway until it is told to stop."""
+
+    def __init__(self, parts: Parts, make_link: Callable[["Agent"], Link]) -> None:
+        self._parts = parts
+        self._dirty = asyncio.Event()
+        self._urgent = asyncio.Event()
+        self._heartbeat_boot_ns = 0
+        self._link = make_link(self)
+        parts.station.follow(
+            parts.orders.assignment(), is_loaded=parts.orders.is_loaded
+        )
+
+    async def run(self, stop: asyncio.Event, drain_s: float) -> None:
+        """Run until ``stop``; then close the interval and deliver what is left."""
+        self._state(self._parts.birth)
+        self._parts.sealer.state_gaps()
+        tasks = [asyncio.create_task(self._keep_running(w)) for w in self._duties()]
+        try:
+            await stop.wait()
+            self._state_all(self._parts.station.finish(self._parts.clock.boot_ns()))
+            self._heartbeat(self._parts.clock.boot_ns())
+            await self._commit()
+            if not await self._link.drain(drain_s):
+                _log.warning("event=stopped undelivered=%d", self._link.backlog)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._parts.outbox.close()
+
+    def _duties(self) -> list[Callable[[], Awaitable[None]]]:
+        lines = [lambda line=line: self._listen(line) for line in self._parts.lines]
+        return [*lines, self._tick, self._commit_often, self._link.run]
+
+    async def _keep_running(self, duty: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await duty()
+            except GatewayError:
+                raise
+            except Exception:  # the one task boundary: log once, start again
+                _log.exception("event=task_failed restart_s=%s", RESTART_S)
+            await asyncio.sleep(RESTART_S)
+
+    # -- lines -------------------------------------------------------------------
+
+    async def _listen(self, line: Line) -> None:
+        decoder = line.new_decoder()
+        async with contextlib.aclosing(line.port.chunks()) as chunks:
+            async for chunk in chunks:
+                boot_ns = self._parts.clock.boot_ns()
+                match chunk:
+                    case bytes():
+                        self._take(line.name, decoder.feed(chunk), boot_ns)
+                    case LineOpened(device=device):
+                        decoder = line.new_decoder()
+                        text = f"opened {device}"
+                        self._line_changed(line.name, boot_ns, text, is_open=True)
+                    case LineLost(text=text):
+                        self._line_changed(line.name, boot_ns, text, is_open=False)
+
+    def _take(self, name: str, items: list[Reading | Noise], boot_ns: int) -> None:
+        for item in items:
+            self._state_all(self._parts.station.take(name, item, boot_ns))
+        self._heartbeat_if_due(boot_ns)
+
+    def _line_changed(
+        self, name: str, boot_ns: int, text: str, *, is_open: bool
+    ) -> None:
+        _log.info("event=line line=%s open=%s text=%r", name, is_open, text)
+        statements = self._parts.station.line_changed(
+            name, boot_ns, is_open=is_open, text=text
+        )
+        self._state_all(statements)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            boot_ns = self._parts.clock.boot_ns()
+            self._state_all(self._parts.station.advance(boot_ns))
+            self._heartbeat_if_due(boot_ns)
+
+    # -- records -----------------------------------------------------------------
+
+    def _state_all(self, statements: list[Statement]) -> None:
+        for statement in statements:
+            sequence = self._state(statement.body, is_alarm=statement.is_alarm)
+            if statement.shock is not None:
+                for evidence in statement.shock.evidence(sequence):
+                    self._state(evidence)
+            self._consequences(statement.body)
+
+    def _state(self, body: Body, *, is_alarm: bool = False) -> int:
+        sequence = self._parts.sealer.state(body, is_alarm=is_alarm)
+        self._dirty.set()
+        if is_alarm:
+            self._urgent.set()
+        return sequence
+
+    def _consequences(self, body: Body) -> None:
+        match body:
+            case Event(what=EventKind.RADIO_SILENCE_BEGINS):
+                self._urgent.set()
+                self._link.pause(after_s=ANNOUNCE_S)
+            case Event(what=EventKind.RADIO_SILENCE_ENDS):
+                self._link.resume()
+            case Fingerprint(step=FingerprintStep.LOADED):
+                self._parts.orders.keep_loaded()
+            case _:
+                pass
+
+    def _heartbeat_if_due(self, boot_ns: int) -> None:
+        if boot_ns - self._heartbeat_boot_ns >= self._parts.heartbeat_interval_ns:
+            self._heartbeat(boot_ns)
+
+    def _heartbeat(self, boot_ns: int) -> None:
+        self._heartbeat_boot_ns = boot_ns
+        outbox = self._parts.outbox
+        head = outbox.next_sequence - 1
+        self._state(
+            Heartbeat(
+                head_sequence=max(0, head),
+                head_digest=outbox.head_digest if head >= 0 else ZERO_DIGEST,
+                oldest_sequence=outbox.oldest_sequence,
+                outbox_bytes=outbox.size_bytes,
+                free_bytes=outbox.free_bytes(),
+            )
+        )
+
+    async def _commit_often(self) -> None:
+        while True:
+            await self._dirty.wait()
+            try:
+                async with asyncio.timeout(GROUP_S):
+                    await self._urgent.wait()
+            except TimeoutError:
+                pass
+            await self._commit()
+
+    async def _commit(self) -> None:
+        self._dirty.clear()
+        self._urgent.clear()
+        # In the loop: one write and one fdatasync, while the kernel keeps the lines.
+        self._parts.outbox.commit()
+        if self._parts.sealer.state_gaps():
+            self._dirty.set()
+        self._link.wake()
+
+    # -- what the cloud says -----------------------------------------------------
+
+    def take_receipt(self, receipt: Receipt, result: ReceiptResult) -> None:
+        """Take a genuine receipt: its time, and whether the ledger has our chain."""
+        if result is ReceiptResult.MISMATCH:
+            self._begin_new_epoch()
+            return
+        boot_ns = self._parts.clock.boot_ns()
+        change = self._parts.timekeeper.take_receipt(receipt.at_ns, boot_ns)
+        if change is not None:
+            self._state(change)
+
+    def _begin_new_epoch(self) -> None:
+        """Start a new chain: the ledger holds another one under our name."""
+        _log.error("event=new_epoch reason=%r", _FORK)
+        self._parts.outbox.commit()
+        self._parts.outbox.new_epoch()
+        self._state(self._parts.birth)
+        self._state(
+            Event(
+                what=EventKind.STORAGE_FAULT,
+                severity=Severity.ALARM,
+                from_boot_ns=self._parts.clock.boot_ns(),
+                text=_FORK,
+            ),
+            is_alarm=True,
+        )
+        assignment = self._parts.orders.assignment()
+        if assignment is not None:
+            self._state(_assigned(assignment, self._parts.orders.assigned_by))
+
+    def take_command(self, sealed: bytes) -> None:
+        """Carry out a command, or state why not."""
+        boot_ns = self._parts.clock.boot_ns()
+        found = self._parts.orders.take(sealed, self._parts.timekeeper.utc_ns(boot_ns))
+        match found:
+            case Taken():
+                self._carry_out(found, boot_ns)
+            case Repeated():
+                pass
+            case Refused(reason=reason, counter=counter):
+                _log.warning("event=command_refused reason=%r", reason)
+                if counter is not None:
+                    self._answer(EventKind.COMMAND_REFUSED, counter, boot_ns, reason)
+
+    def _carry_out(self, taken: Taken, boot_ns: int) -> None:
+        counter, body = taken.command.header.counter, taken.command.body
+        self._parts.orders.keep(taken)
+        _log.info(
+            "event=command kind=%s counter=%d", taken.command.header.kind, counter
+        )
+        match body:
+            case Assign():
+                self._parts.station.follow(body, is_loaded=False)
+                self._state(_assigned(body, counter), is_alarm=True)
+            case Release():
+                self._parts.station.follow(None, is_loaded=False)
+                self._state(Released(body.shipment, counter), is_alarm=True)
+            case TakeFingerprint():
+                self._parts.station.take_fingerprint(body, counter, boot_ns)
+            case Resend():
+                self._link.resend(body.from_sequence, body.to_sequence)
+                self._answer(EventKind.COMMAND_DONE, counter, boot_ns, "resent")
+            case Configure():
+                reason = "this version has no setting that may change on the way"
+                self._answer(EventKind.COMMAND_REFUSED, counter, boot_ns, reason)
+
+    def _answer(self, what: EventKind, counter: int, boot_ns: int, text: str) -> None:
+        is_refused = what is EventKind.COMMAND_REFUSED
+        self._state(
+            Event(
+                what=what,
+                severity=Severity.WARNING if is_refused else Severity.INFO,
+                from_boot_ns=boot_ns,
+                text=text,
+                counter=counter,
+            ),
+            is_alarm=True,
+        )
+
+
+def _assigned(assign: Assign, counter: int) -> Assigned:
+    return Assigned(
+        shipment=assign.shipment,
+        counter=counter,
+        contents=assign.contents,
+        limits=assign.limits,
+        container_digest=assign.container_digest,
+    )

@@ -1,0 +1,188 @@
+"""The one place that introduces the gateway's parts to each other."""
+
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import gateway
+from gateway.adapters.key_file import load_signer
+from gateway.adapters.mqtt import MqttBroker, MqttSettings, TlsFiles
+from gateway.adapters.serial_line import SerialPort
+from gateway.adapters.shared_clock import SharedClock
+from gateway.adapters.system_clock import SystemClock
+from gateway.agent import Agent, Line, Parts
+from gateway.config import Config, PortConfig, read_file
+from gateway.delivery import Delivery
+from gateway.errors import ConfigError
+from gateway.estimator.container import (
+    ContainerModel,
+    container_digest,
+    read_container,
+)
+from gateway.estimator.kernels import warm_up
+from gateway.link import Link, LinkEvents
+from gateway.orders import Orders
+from gateway.outbox import Outbox, OutboxLimits
+from gateway.ports import Clock
+from gateway.sealing import Sealer
+from gateway.sensors import DECODERS, Decoder
+from gateway.station import Station, StationPlan
+from gateway.timekeeping import Timekeeper
+from schemas.errors import ContractError
+from schemas.keys import KeyRegistry, OwnerKind, PublicKey
+from schemas.records import Birth
+from schemas.units import NS_PER_S, instant_ns
+
+# UTC cannot be before this software was written.
+FLOOR_NS = instant_ns("2026-11-01T00:00:00Z")
+
+
+def load_cloud_keys(path: Path) -> KeyRegistry:
+    """Return the cloud's keys of a registry file.
+
+    Raises:
+        ConfigError: unreadable, broken, or without a key of the cloud.
+    """
+    try:
+        registry = KeyRegistry.from_json(read_file(path, "key registry"))
+    except ContractError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    keys = tuple(key for key in registry.keys if key.kind is OwnerKind.CLOUD)
+    if not keys:
+        raise ConfigError(
+            f"{path}: cloud_keys: no key of kind cloud, so that no receipt could be "
+            "believed; copy the cloud's registry here"
+        )
+    return KeyRegistry(keys)
+
+
+def load_container(config: Config) -> tuple[ContainerModel, bytes]:
+    """Return the container model and its digest.
+
+    Raises:
+        ConfigError: unreadable or broken.
+    """
+    text = read_file(Path(config.container), "container model")
+    return read_container(text, config.container), container_digest(text)
+
+
+def make_clock(config: Config) -> Clock:
+    """Return the machine's clock, or the simulator's."""
+    if config.clock.simulated is None:
+        return SystemClock()
+    return SharedClock(Path(config.clock.simulated))
+
+
+def compose(config: Config, configuration_digest: bytes) -> Agent:
+    """Build the agent that a configuration describes.
+
+    Raises:
+        ConfigError: a file that the configuration names is missing or wrong.
+    """
+    model, model_digest = load_container(config)
+    signer = load_signer(Path(config.key))
+    keys = load_cloud_keys(Path(config.cloud_keys))
+    clock = make_clock(config)
+    warm_up()
+    directory = Path(config.directory)
+    timekeeper = Timekeeper(FLOOR_NS)
+    outbox = Outbox.open(
+        directory / "outbox",
+        OutboxLimits(
+            max_bytes=round(config.outbox.max_mib * 2**20),
+            reserve_bytes=round(config.outbox.reserve_mib * 2**20),
+        ),
+        own_key=PublicKey(
+            config.gateway, OwnerKind.GATEWAY, signer.algorithm, signer.public_key
+        ),
+    )
+    plan = StationPlan(
+        model=model,
+        lines=tuple(port.name for port in config.ports),
+        report_interval_ns=round(config.report_interval_s * NS_PER_S),
+        gps_sets_clock=config.clock.gps_sets_clock,
+    )
+    parts = Parts(
+        clock=clock,
+        timekeeper=timekeeper,
+        station=Station(plan, timekeeper, clock.boot_ns()),
+        outbox=outbox,
+        sealer=Sealer(config.gateway, outbox, signer, clock, timekeeper),
+        orders=Orders(directory, config.gateway, keys, model_digest),
+        lines=tuple(_line(port) for port in config.ports),
+        birth=Birth(
+            software=f"dosetrail {gateway.VERSION}",
+            configuration_digest=configuration_digest,
+            container=f"{model.name} {model.version}",
+            container_digest=model_digest,
+            sensors=tuple(detector.inventory() for detector in model.detectors),
+        ),
+        heartbeat_interval_ns=round(config.heartbeat_interval_s * NS_PER_S),
+    )
+    return Agent(parts, _link_maker(config, outbox, keys.keys))
+
+
+def _line(port: PortConfig) -> Line:
+    def new_decoder() -> Decoder:
+        return DECODERS[port.protocol](port.name)
+
+    return Line(port.name, SerialPort(Path(port.path), port.baud), new_decoder)
+
+
+def _link_maker(
+    config: Config, outbox: Outbox, cloud_keys: tuple[PublicKey, ...]
+) -> Callable[[Agent], Link]:
+    settings = _mqtt_settings(config)
+
+    def make(agent: Agent) -> Link:
+        return Link(
+            Delivery(outbox, config.gateway, Random()),
+            lambda: MqttBroker(settings),
+            cloud_keys,
+            LinkEvents(on_command=agent.take_command, on_receipt=agent.take_receipt),
+            Random(),
+        )
+
+    return make
+
+
+def _mqtt_settings(config: Config) -> MqttSettings:
+    broker = config.broker
+    tls = None
+    if broker.tls_ca is not None:
+        tls = TlsFiles(
+            Path(broker.tls_ca),
+            None if broker.tls_certificate is None else Path(broker.tls_certificate),
+            None if broker.tls_key is None else Path(broker.tls_key),
+        )
+    password = None
+    if broker.password_file is not None:
+        secret = read_file(Path(broker.password_file), "broker password")
+        password = secret.decode("utf-8").strip()
+    return MqttSettings(
+        host=broker.host,
+        port=broker.port,
+        client_id=config.gateway,
+        username=broker.username,
+        password=password,
+        tls=tls,
+    )
+
+
+def check_files(config: Config) -> list[str]:
+    """Load everything a configuration names; return what was found, for a person.
+
+    Raises:
+        ConfigError: a file is missing or wrong.
+    """
+    model, _digest = load_container(config)
+    signer = load_signer(Path(config.key))
+    keys = load_cloud_keys(Path(config.cloud_keys))
+    ports = [f"{p.name} ({p.protocol}) on {p.path}" for p in config.ports]
+    return [
+        f"gateway    {config.gateway}, key {signer.kid.hex()}",
+        f"container  {model.name} version {model.version}",
+        f"cloud      {', '.join(key.owner for key in keys.keys)}",
+        f"broker     {config.broker.host}:{config.broker.port}",
+        *(f"port       {port}" for port in ports),
+    ]

@@ -1,0 +1,1 @@
+"""What the readings say about the dose: activity, witness, temperature, flight."""

@@ -1,0 +1,385 @@
+"""Readings in, statements out: the gateway's core, without I/O and without a clock.
+
+The station is told what arrived on which line and at which boot time; it answers
+with the statements (record bodies) that follow. It decides when an interval is
+closed, runs the estimator on it, and carries out the commands that concern it.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.coalescing import EventLimiter
+from gateway.estimator.activity import certificate_estimate
+from gateway.estimator.container import ContainerModel
+from gateway.estimator.witness import Bin, WitnessWindow, silent
+from gateway.interval import Interval
+from gateway.shocks import Shock, WaveformShelf
+from gateway.timekeeping import BoardTime, Timekeeper
+from gateway.vigil import Vigil
+from schemas.commands import Assign, TakeFingerprint
+from schemas.estimates import Estimate, Witness
+from schemas.events import Event, EventKind, Severity
+from schemas.readings import (
+    BoardReading,
+    Fix,
+    Noise,
+    NoiseReason,
+    PositionReading,
+    Reading,
+    WaveformReading,
+)
+from schemas.records import Body, Fingerprint, FingerprintStep, Position, Report
+from schemas.units import NS_PER_S
+
+WITNESS_WINDOW_NS: Final = 3600 * NS_PER_S
+# A line that is open and says nothing for this long has lost its sensor.
+SILENT_LINE_NS: Final = 120 * NS_PER_S
+# Noise that says that frames arrive well: they were lost before, or came twice.
+_WHOLE_FRAMES: Final = frozenset({NoiseReason.LOST, NoiseReason.REPEATED})
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A body to be sealed; a shock's evidence follows its event."""
+
+    body: Body
+    is_alarm: bool = False
+    shock: Shock | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StationPlan:
+    """What a station is built for."""
+
+    model: ContainerModel
+    lines: tuple[str, ...]
+    report_interval_ns: int
+    gps_sets_clock: bool
+
+
+@dataclass(slots=True)
+class _Line:
+    is_open: bool = False
+    is_silent: bool = False
+    heard_boot_ns: int = 0
+    noise_boot_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _FingerprintRun:
+    step: FingerprintStep
+    counter: int
+    until_boot_ns: int
+    interval: Interval
+
+
+class Station:
+    """The state of one container between its sensors and its records."""
+
+    def __init__(
+        self,
+        plan: StationPlan,
+        timekeeper: Timekeeper,
+        started_boot_ns: int,
+    ) -> None:
+        lines = plan.lines
+        self._model = model = plan.model
+        self._timekeeper = timekeeper
+        self._gps_sets_clock = plan.gps_sets_clock
+        self._report_interval_ns = plan.report_interval_ns
+        self._interval = Interval(started_boot_ns)
+        self._lines = {line: _Line(heard_boot_ns=started_boot_ns) for line in lines}
+        self._board_times = {line: BoardTime() for line in lines}
+        self._vigil = Vigil()
+        self._shelf = WaveformShelf()
+        self._limiter = EventLimiter()
+        self._window = WitnessWindow(model, WITNESS_WINDOW_NS)
+        self._position: tuple[PositionReading, int] | None = None
+        self._fingerprints: list[_FingerprintRun] = []
+        self.assignment: Assign | None = None
+        self.is_loaded = False
+
+    @property
+    def is_airborne(self) -> bool:
+        """Whether the radio must be silent."""
+        return self._vigil.flight.is_airborne
+
+    def follow(self, assignment: Assign | None, *, is_loaded: bool) -> None:
+        """Follow a shipment from now on, or none."""
+        self.assignment = assignment
+        self.is_loaded = is_loaded
+        self._vigil.is_sealed = is_loaded
+        self._vigil.follow(None if assignment is None else assignment.limits)
+        self._window.clear()
+        # A vial that was being counted is not the one that is followed now.
+        self._fingerprints = [
+            run for run in self._fingerprints if run.step is not FingerprintStep.LOADED
+        ]
+
+    def take_fingerprint(
+        self, command: TakeFingerprint, counter: int, boot_ns: int
+    ) -> None:
+        """Begin a step of the dispatch fingerprint; it ends by itself."""
+        until_ns = boot_ns + command.real_time_ns
+        run = _FingerprintRun(command.step, counter, until_ns, Interval(boot_ns))
+        self._fingerprints.append(run)
+
+    def line_changed(
+        self, line: str, boot_ns: int, *, is_open: bool, text: str
+    ) -> list[Statement]:
+        """Take that a line was lost or can be read again."""
+        known = self._lines[line]
+        if known.is_open == is_open:
+            return []
+        self._board_times[line].restart()
+        known.is_open, known.is_silent, known.noise_boot_ns = is_open, False, None
+        known.heard_boot_ns = boot_ns
+        return self._events(
+            [_line_event(line, boot_ns, text, is_found=is_open)], boot_ns
+        )
+
+    def take(
+        self, line: str, item: Reading | Noise, arrived_boot_ns: int
+    ) -> list[Statement]:
+        """Take one reading or one piece of noise of a line."""
+        if isinstance(item, Noise):
+            self._interval.take_noise(line, item)
+            if item.reason not in _WHOLE_FRAMES:
+                self._lines[line].noise_boot_ns = arrived_boot_ns
+            return []
+        if isinstance(item, BoardReading):
+            self._board_times[line].restart()
+        board_ns = None if isinstance(item, PositionReading) else item.board_ns
+        boot_ns = self._board_times[line].boot_ns(board_ns, arrived_boot_ns)
+        statements = self._close_before(boot_ns)
+        self._interval.take(line, item)
+        for run in self._fingerprints:
+            run.interval.take(line, item)
+        statements += self._hear(line, boot_ns)
+        statements += self._special(item, boot_ns)
+        events = self._vigil.take(item, boot_ns, self._timekeeper.utc_ns(boot_ns))
+        statements += self._events(events, boot_ns)
+        if self._report_interval_ns == 0:
+            statements += self._close(max(boot_ns, self._interval.from_boot_ns))
+        return statements
+
+    def advance(self, boot_ns: int) -> list[Statement]:
+        """Let time pass where no reading does it: silence, overdue intervals."""
+        statements = self._close_before(boot_ns - self._report_interval_ns)
+        for line, known in self._lines.items():
+            is_late = boot_ns - known.heard_boot_ns > SILENT_LINE_NS
+            if known.is_open and is_late and not known.is_silent:
+                known.is_silent = True
+                lost = _silent_event(line, known, boot_ns)
+                statements += self._events([lost], boot_ns)
+        return statements + _coalesced(self._limiter.due(boot_ns))
+
+    def finish(self, boot_ns: int) -> list[Statement]:
+        """Close the open interval and state what was held back, for a stop."""
+        statements = self._close(max(boot_ns, self._interval.from_boot_ns))
+        return statements + _coalesced(self._limiter.rest(boot_ns))
+
+    def _hear(self, line: str, boot_ns: int) -> list[Statement]:
+        known = self._lines[line]
+        known.heard_boot_ns = boot_ns
+        if not known.is_silent:
+            return []
+        known.is_silent = False
+        found = _line_event(line, boot_ns, "speaks again", is_found=True)
+        return self._events([found], boot_ns)
+
+    def _special(self, item: Reading, boot_ns: int) -> list[Statement]:
+        if isinstance(item, PositionReading):
+            return self._take_position(item, boot_ns)
+        if isinstance(item, WaveformReading):
+            shock = self._shelf.take(item, boot_ns)
+            if shock is not None:
+                event = self._vigil.shock(shock)
+                if self._limiter.take(event, boot_ns) is not None:
+                    is_alarm = event.severity is Severity.ALARM
+                    return [Statement(event, is_alarm, shock)]
+        return []
+
+    def _take_position(self, reading: PositionReading, boot_ns: int) -> list[Statement]:
+        # Where the fix was lost, the last place of the interval stays, with its age.
+        if self._position is None or reading.fix is not Fix.NONE:
+            self._position = (reading, boot_ns)
+        measured_at_ns = reading.measured_at_ns
+        if (
+            reading.fix is Fix.NONE
+            or measured_at_ns is None
+            or not self._gps_sets_clock
+        ):
+            return []
+        change = self._timekeeper.take_gps(measured_at_ns, boot_ns)
+        return [] if change is None else [Statement(change)]
+
+    def _events(self, events: list[Event], boot_ns: int) -> list[Statement]:
+        passed = [self._limiter.take(event, boot_ns) for event in events]
+        return [
+            Statement(event, event.severity is Severity.ALARM)
+            for event in passed
+            if event is not None
+        ]
+
+    def _close_before(self, boot_ns: int) -> list[Statement]:
+        """Close the interval if its end lies before ``boot_ns``."""
+        if self._report_interval_ns == 0:
+            return []
+        span_ns = self._report_interval_ns
+        end_ns = (self._interval.from_boot_ns // span_ns + 1) * span_ns
+        if boot_ns <= end_ns:
+            return []
+        # After a standstill one report covers the whole of it.
+        return self._close((boot_ns - 1) // span_ns * span_ns)
+
+    def _close(self, to_boot_ns: int) -> list[Statement]:
+        interval = self._interval
+        self._interval = Interval(to_boot_ns)
+        estimates, witnesses = self._estimate(interval, to_boot_ns)
+        report = Report(
+            from_boot_ns=interval.from_boot_ns,
+            to_boot_ns=to_boot_ns,
+            sensors=interval.sensors(),
+            detectors=interval.detectors(),
+            lines=interval.lines(
+                {n: known.is_open for n, known in self._lines.items()}
+            ),
+            estimates=estimates,
+            witnesses=witnesses,
+            attitude=interval.attitude(),
+        )
+        statements = [Statement(report), *self._position_statement(to_boot_ns)]
+        return statements + self._fingerprint_statement(to_boot_ns)
+
+    def _position_statement(self, boot_ns: int) -> list[Statement]:
+        if self._position is None:
+            return []
+        reading, heard_ns = self._position
+        self._position = None
+        return [Statement(_position(reading, max(0, boot_ns - heard_ns)))]
+
+    def _fingerprint_statement(self, boot_ns: int) -> list[Statement]:
+        done = [run for run in self._fingerprints if run.until_boot_ns <= boot_ns]
+        self._fingerprints = [run for run in self._fingerprints if run not in done]
+        return [self._end_fingerprint(run, boot_ns) for run in done]
+
+    def _end_fingerprint(self, run: _FingerprintRun, boot_ns: int) -> Statement:
+        if self.assignment is not None and run.step is FingerprintStep.LOADED:
+            self.is_loaded = self._vigil.is_sealed = True
+            self._window.clear()
+        body = Fingerprint(
+            step=run.step,
+            counter=run.counter,
+            from_boot_ns=run.interval.from_boot_ns,
+            to_boot_ns=boot_ns,
+            detectors=run.interval.detectors(),
+            attitude=run.interval.attitude(),
+        )
+        return Statement(body)
+
+    def _estimate(
+        self, interval: Interval, to_boot_ns: int
+    ) -> tuple[tuple[Estimate, ...], tuple[Witness, ...]]:
+        utc_ns = self._timekeeper.utc_ns(to_boot_ns)
+        u_ns = self._timekeeper.u_ns(to_boot_ns)
+        if self.assignment is None or utc_ns is None or u_ns is None:
+            return (), ()
+        vials = self.assignment.contents
+        reason = self._why_not_witness(interval)
+        if reason is None:
+            self._window.add(self._bins(interval, to_boot_ns))
+            words = [self._window.word(vial, utc_ns - to_boot_ns) for vial in vials]
+        else:
+            self._window.clear()
+            from_ns = interval.from_boot_ns
+            words = [silent(vial, reason, from_ns, to_boot_ns) for vial in vials]
+        estimates = [certificate_estimate(vial, utc_ns, u_ns) for vial in vials]
+        return tuple(estimates), tuple(words)
+
+    def _why_not_witness(self, interval: Interval) -> str | None:
+        if not self.is_loaded:
+            return "the vial is not in place yet"
+        if self.is_airborne:
+            return "in the air"
+        attitude = interval.attitude()
+        tilt_deg = 0.0 if attitude is None else self._model.tilt_deg(attitude)
+        if tilt_deg > self._model.attitude_tolerance_deg:
+            return "tilted: the liquid has moved"
+        return None
+
+    def _bins(self, interval: Interval, to_boot_ns: int) -> list[Bin]:
+        # A container has one barometer; its channel is the first of its board.
+        pressures = [
+            summary.mean
+            for summary in interval.sensors()
+            if summary.quantity == "pressure_hpa"
+        ]
+        return [
+            Bin(
+                sensor=found.sensor,
+                from_boot_ns=interval.from_boot_ns,
+                to_boot_ns=to_boot_ns,
+                counts=found.counts,
+                live_time_ns=found.live_time_ns,
+                temperature_c=found.temperature_c,
+                pressure_hpa=pressures[0] if pressures else None,
+            )
+            for found in interval.detectors()
+        ]
+
+
+def _coalesced(event: Event | None) -> list[Statement]:
+    if event is None:
+        return []
+    return [Statement(event, event.severity is Severity.ALARM)]
+
+
+def _position(reading: PositionReading, age_ns: int) -> Position:
+    if reading.fix is Fix.NONE:
+        # Without a fix there is no place, whatever digits the receiver printed.
+        return Position(
+            sensor=reading.sensor,
+            fix=reading.fix,
+            age_ns=age_ns,
+            measured_at_ns=reading.measured_at_ns,
+            satellites=reading.satellites,
+        )
+    return Position(
+        sensor=reading.sensor,
+        fix=reading.fix,
+        age_ns=age_ns,
+        latitude_deg=reading.latitude_deg,
+        longitude_deg=reading.longitude_deg,
+        altitude_m=reading.altitude_m,
+        measured_at_ns=reading.measured_at_ns,
+        speed_m_s=reading.speed_m_s,
+        track_deg=reading.track_deg,
+        hdop=reading.hdop,
+        satellites=reading.satellites,
+    )
+
+
+def _line_event(line: str, boot_ns: int, text: str, *, is_found: bool) -> Event:
+    kind = EventKind.SENSOR_FOUND if is_found else EventKind.SENSOR_LOST
+    return Event(
+        what=kind,
+        severity=Severity.INFO if is_found else Severity.WARNING,
+        from_boot_ns=boot_ns,
+        text=f"line {line}: {text}",
+        sensor=line,
+    )
+
+
+def _silent_event(line: str, known: _Line, boot_ns: int) -> Event:
+    """Bytes that never become a reading are another fault than no bytes."""
+    heard_ns = known.noise_boot_ns
+    if heard_ns is None or boot_ns - heard_ns > SILENT_LINE_NS:
+        return _line_event(line, boot_ns, "says nothing", is_found=False)
+    return Event(
+        what=EventKind.SENSOR_DESYNCHRONISED,
+        severity=Severity.WARNING,
+        from_boot_ns=known.heard_boot_ns,
+        text=f"line {line}: bytes arrive, no reading among them",
+        sensor=line,
+    )
