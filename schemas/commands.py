@@ -13,11 +13,16 @@ from typing import Final
 import msgspec
 
 from schemas import wire
-from schemas.contents import Contents, ProductLimits, check_gateway_id
+from schemas.contents import (
+    Contents,
+    ProductLimits,
+    check_contents,
+    check_gateway_id,
+)
 from schemas.envelope import Purpose, external_aad, seal
 from schemas.errors import MalformedError
 from schemas.keys import Signer
-from schemas.records import Digest, FingerprintStep, Unsigned
+from schemas.records import Digest, Epoch, FingerprintStep, Unsigned
 
 VERSION: Final = 1
 
@@ -47,7 +52,7 @@ class TakeFingerprint(msgspec.Struct, frozen=True):
 class Resend(msgspec.Struct, frozen=True):
     """Send the records of this range again, ends included."""
 
-    epoch: bytes
+    epoch: Epoch
     from_sequence: Unsigned
     to_sequence: Unsigned
 
@@ -105,13 +110,14 @@ def seal_command(
     """Return the sealed command.
 
     Raises:
-        MalformedError: a value has no form on the wire.
+        MalformedError: a value breaks its limits, or an assignment its contents'.
     """
     check_gateway_id(gateway)
     header = CommandHeader(VERSION, gateway, counter, expires_ns, KINDS[type(body)])
-    plain = msgspec.to_builtins(header)
-    plain["body"] = msgspec.to_builtins(body, builtin_types=(bytes,))
-    return seal(wire.encode_named(plain), signer, command_aad(VERSION, gateway))
+    if isinstance(body, Assign):
+        check_contents(body.contents)
+    payload = wire.to_payload(header, body)
+    return seal(payload, signer, command_aad(VERSION, gateway))
 
 
 def read_command(payload: bytes) -> Command:
@@ -122,6 +128,7 @@ def read_command(payload: bytes) -> Command:
     """
     plain = wire.read_payload(payload)
     header = wire.from_named(plain, CommandHeader)
+    check_gateway_id(header.gateway)
     body_type = BODIES.get(header.kind)
     if body_type is None:
         raise MalformedError(f"unknown command {header.kind!r}")

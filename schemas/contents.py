@@ -2,7 +2,7 @@
 
 import re
 from enum import StrEnum
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -60,7 +60,7 @@ class Contents(msgspec.Struct, frozen=True, omit_defaults=True):
     standard: str
     impurities: tuple[Impurity, ...] = ()
     separated_at_ns: int | None = None
-    document: bytes | None = None
+    document: Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)] | None = None
 
     @property
     def activity_u_ratio(self) -> float:

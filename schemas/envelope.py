@@ -26,7 +26,7 @@ from typing import Final, NamedTuple
 
 from schemas import cbor
 from schemas.errors import MalformedError
-from schemas.keys import Algorithm, PublicKey, Signer, require_signature_size
+from schemas.keys import KID_BYTES, Algorithm, PublicKey, Signer, require_signature_size
 
 MAX_SEALED_BYTES: Final = 16 * 1024
 MAX_MESSAGE_BYTES: Final = 64 * 1024
@@ -145,6 +145,8 @@ def _protected(data: bytes) -> tuple[Algorithm, bytes]:
             algorithm = _ALGORITHMS.get(alg)
             if algorithm is None:
                 raise MalformedError(f"algorithm {alg} is not allowed")
+            if len(kid) != KID_BYTES:
+                raise MalformedError(f"kid has not {KID_BYTES} bytes")
             return algorithm, kid
         case _:
             raise MalformedError("protected header is not {alg, kid}")

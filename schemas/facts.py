@@ -14,10 +14,10 @@ import msgspec
 
 from schemas import wire
 from schemas.contents import Contents
-from schemas.envelope import Purpose, external_aad, seal
+from schemas.envelope import ZERO_DIGEST, Purpose, external_aad, seal
 from schemas.errors import MalformedError
 from schemas.keys import Signer
-from schemas.records import Digest, Unsigned
+from schemas.records import Digest, Epoch, Unsigned
 
 VERSION: Final = 1
 UUID_BYTES: Final = 16
@@ -117,7 +117,7 @@ class Acknowledgement(msgspec.Struct, frozen=True, omit_defaults=True):
     """Somebody has seen an event and says what is done about it."""
 
     gateway: str
-    epoch: bytes
+    epoch: Epoch
     event_sequence: Unsigned
     remark: str
 
@@ -222,10 +222,14 @@ def seal_fact(header: FactHeader, body: FactBody, signer: Signer) -> bytes:
     """
     if header.kind != KINDS[type(body)]:
         raise MalformedError(f"{type(body).__name__} is no body of {header.kind!r}")
-    plain = msgspec.to_builtins(header, builtin_types=(bytes,))
-    plain["body"] = msgspec.to_builtins(body, builtin_types=(bytes,))
+    _check_first(header)
     aad = fact_aad(header.version, header.author)
-    return seal(wire.encode_named(plain), signer, aad)
+    return seal(wire.to_payload(header, body), signer, aad)
+
+
+def _check_first(header: FactHeader) -> None:
+    if (header.sequence == 0) != (header.previous == ZERO_DIGEST):
+        raise MalformedError("the first fact, and only it, has a zero previous digest")
 
 
 def read_fact(payload: bytes) -> Fact:
@@ -236,6 +240,7 @@ def read_fact(payload: bytes) -> Fact:
     """
     plain = wire.read_payload(payload)
     header = wire.from_named(plain, FactHeader)
+    _check_first(header)
     body_type = BODIES.get(header.kind)
     if body_type is None:
         raise MalformedError(f"unknown fact {header.kind!r}")

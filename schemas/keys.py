@@ -17,7 +17,6 @@ import hashlib
 from enum import StrEnum
 from typing import Final, Protocol
 
-import cbor2
 import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
@@ -28,6 +27,7 @@ from schemas.errors import ContractError, SealError
 
 KID_BYTES: Final = 8
 _P: Final = 2**255 - 19
+_P256_ORDER: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _ED25519_POINT_BYTES: Final = 32
 _P256_POINT_BYTES: Final = 65
 
@@ -125,6 +125,10 @@ def _verify_es256(point: bytes, signature: bytes, message: bytes) -> None:
     if len(signature) != 64:
         raise InvalidSignature
     r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
+    # (r, n - s) is as good a signature: only the lower one is taken, or anyone
+    # could make a second sealed fact with another digest.
+    if s > _P256_ORDER // 2:
+        raise InvalidSignature
     key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
     der = asymmetric_utils.encode_dss_signature(r, s)
     key.verify(der, message, ec.ECDSA(hashes.SHA256()))
@@ -136,10 +140,14 @@ def thumbprint(algorithm: Algorithm, public_key: bytes) -> bytes:
     Source: RFC 9679; key parameters of RFC 9053 section 7.
     """
     if algorithm is Algorithm.EDDSA:
-        cose_key = {1: 1, -1: 6, -2: public_key}
+        # Key type OKP, curve Ed25519, x
+        cose_key = bytes.fromhex("a3 0101 2006 215820") + public_key
     else:
-        cose_key = {1: 2, -1: 1, -2: public_key[1:33], -3: public_key[33:65]}
-    return hashlib.sha256(cbor2.dumps(cose_key, canonical=True)).digest()
+        # Key type EC2, curve P-256, x, y
+        x, y = public_key[1:33], public_key[33:65]
+        cose_key = bytes.fromhex("a4 0102 2001 215820") + x
+        cose_key += bytes.fromhex("225820") + y
+    return hashlib.sha256(cose_key).digest()
 
 
 def check_public_key(key: PublicKey) -> None:
@@ -198,9 +206,10 @@ class Es256Signer:
         self.kid = thumbprint(self.algorithm, self.public_key)[:KID_BYTES]
 
     def sign(self, message: bytes) -> bytes:
-        """Return r and s, 32 bytes each (RFC 9053 section 2.1)."""
+        """Return r and the lower s, 32 bytes each (RFC 9053 section 2.1)."""
         der = self._key.sign(message, ec.ECDSA(hashes.SHA256()))
         r, s = asymmetric_utils.decode_dss_signature(der)
+        s = min(s, _P256_ORDER - s)
         return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
 

@@ -17,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-from schemas.errors import UnknownWordError
+from schemas.errors import MalformedError, UnknownWordError
 from schemas.units import S_PER_DAY, S_PER_HOUR
 
 _UNIT_S: Final = {"d": S_PER_DAY, "h": S_PER_HOUR, "min": 60.0, "s": 1.0}
@@ -109,7 +109,10 @@ def chain_activities(
 
     Raises:
         UnknownWordError: a nuclide of the chain is not in the table.
+        MalformedError: the time is before the separation.
     """
+    if elapsed_s < 0:
+        raise MalformedError(f"{-elapsed_s} s before the separation nothing is known")
     found: dict[str, float] = {}
     _walk((nuclide(parent),), 1.0, activity, elapsed_s, found)
     return found
@@ -132,9 +135,12 @@ def _walk(
 
 def _bateman(path: tuple[Nuclide, ...], elapsed_s: float) -> float:
     """Activity of the last of a chain over the first one's at time 0."""
+    if elapsed_s == 0:
+        return 1.0 if len(path) == 1 else 0.0
     constants = [member.decay_constant_per_s for member in path]
     total = 0.0
     for i, own in enumerate(constants):
         others = math.prod(c - own for j, c in enumerate(constants) if j != i)
         total += math.exp(-own * elapsed_s) / others
-    return math.prod(constants[1:]) * total
+    # The terms cancel shortly after the separation: rounding is no activity.
+    return max(0.0, math.prod(constants[1:]) * total)

@@ -13,7 +13,7 @@ from schemas.contents import check_gateway_id
 from schemas.envelope import Purpose, external_aad, seal
 from schemas.errors import MalformedError
 from schemas.keys import Signer
-from schemas.records import Digest, Unsigned
+from schemas.records import Digest, Epoch, Unsigned
 
 VERSION: Final = 1
 KIND: Final = "receipt"
@@ -31,7 +31,7 @@ class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
     version: Unsigned
     kind: str
     gateway: str
-    epoch: bytes
+    epoch: Epoch
     at_ns: int
     contiguous: Unsigned | None = None
     digest: Digest | None = None
@@ -47,7 +47,7 @@ def seal_receipt(receipt: Receipt, signer: Signer) -> bytes:
     """Return the sealed receipt.
 
     Raises:
-        MalformedError: a watermark without its digest, or too many ranges.
+        MalformedError: a watermark without its digest, or ranges that do not ascend.
     """
     _check(receipt)
     aad = receipt_aad(receipt.version, receipt.gateway)
@@ -73,3 +73,9 @@ def _check(receipt: Receipt) -> None:
         raise MalformedError("a receipt has a watermark and its digest, or neither")
     if len(receipt.ranges) > MAX_RANGES:
         raise MalformedError(f"more than {MAX_RANGES} ranges in a receipt")
+    last = -1 if receipt.contiguous is None else receipt.contiguous
+    for low, high in receipt.ranges:
+        # The sequence right above the watermark or a range would belong to it.
+        if low < last + 2 or high < low:
+            raise MalformedError(f"range {low} to {high} is not above {last + 1}")
+        last = high

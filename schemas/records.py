@@ -35,6 +35,8 @@ Digest = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 Ratio = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Latitude = Annotated[float, msgspec.Meta(ge=-90, le=90)]
 Longitude = Annotated[float, msgspec.Meta(ge=-180, le=180)]
+Epoch = Annotated[bytes, msgspec.Meta(min_length=8, max_length=8)]
+BootId = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
 Unsigned = Annotated[int, msgspec.Meta(ge=0)]
 
 
@@ -53,11 +55,11 @@ class Header(msgspec.Struct, frozen=True, omit_defaults=True):
 
     version: Unsigned
     gateway: str
-    epoch: Annotated[bytes, msgspec.Meta(min_length=8, max_length=8)]
+    epoch: Epoch
     sequence: Unsigned
     kind: str
     previous: Digest
-    boot_id: Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
+    boot_id: BootId
     boot_ns: Unsigned
     time_source: TimeSource
     exercise: bool
@@ -283,9 +285,7 @@ def record_payload(header: Header, body: Body) -> bytes:
         raise MalformedError(
             "the first record, and only it, has a zero previous digest"
         )
-    plain = msgspec.to_builtins(header, builtin_types=(bytes,))
-    plain["body"] = msgspec.to_builtins(body, builtin_types=(bytes,))
-    return wire.encode_named(plain)
+    return wire.to_payload(header, body)
 
 
 def read_record(payload: bytes) -> Record:

@@ -19,7 +19,8 @@ STANDARD_GRAVITY_M_S2: Final = 9.80665
 
 _RFC3339 = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?"
-    r"([Zz]|([+-])(\d\d):(\d\d))"
+    r"([Zz]|([+-])([01]\d|2[0-3]):([0-5]\d))",
+    re.ASCII,
 )
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -61,12 +62,18 @@ def _zone(match: re.Match[str]) -> timezone:
 def instant_text(instant: int, *, offset_minutes: int = 0) -> str:
     """Write nanoseconds since the Unix epoch as RFC 3339, to the needed digits.
 
+    Raises:
+        MalformedError: the instant is in no year from 1 to 9999.
+
     >>> instant_text(500_000_000)
     '1970-01-01T00:00:00.5Z'
     """
     seconds, fraction_ns = divmod(instant, NS_PER_S)
     zone = timezone(timedelta(minutes=offset_minutes))
-    whole = (_EPOCH + timedelta(seconds=seconds)).astimezone(zone)
+    try:
+        whole = (_EPOCH + timedelta(seconds=seconds)).astimezone(zone)
+    except OverflowError as error:
+        raise MalformedError(f"{instant} ns is in no year from 1 to 9999") from error
     fraction = f".{fraction_ns:09d}".rstrip("0") if fraction_ns else ""
     text = whole.strftime("%Y-%m-%dT%H:%M:%S") + fraction
     return text + ("Z" if offset_minutes == 0 else whole.isoformat()[-6:])

@@ -10,14 +10,15 @@ from schemas.errors import MalformedError
 T = TypeVar("T")
 
 
-def to_payload(value: msgspec.Struct) -> bytes:
-    """Return the deterministic CBOR of a contract type.
+def to_named(value: msgspec.Struct) -> dict[str, object]:
+    """Return a contract type as plain values under names, within its limits.
 
     Raises:
-        MalformedError: a value has no form on the wire, such as NaN.
-        UnknownWordError: a field has no key in the table of names.
+        MalformedError: a field breaks its limits, which a constructor does not check.
     """
-    return encode_named(msgspec.to_builtins(value, builtin_types=(bytes,)))
+    plain: dict[str, object] = msgspec.to_builtins(value, builtin_types=(bytes,))
+    from_named(plain, type(value))
+    return plain
 
 
 def encode_named(plain: dict[str, object]) -> bytes:
@@ -28,6 +29,19 @@ def encode_named(plain: dict[str, object]) -> bytes:
         UnknownWordError: a name has no key in the table of names.
     """
     return cbor.encode(names.keyed(plain))
+
+
+def to_payload(value: msgspec.Struct, body: msgspec.Struct | None = None) -> bytes:
+    """Return the deterministic CBOR of a contract type, a header with its body.
+
+    Raises:
+        MalformedError: a field breaks its limits, or has no form, such as NaN.
+        UnknownWordError: a field has no key in the table of names.
+    """
+    plain = to_named(value)
+    if body is not None:
+        plain["body"] = to_named(body)
+    return encode_named(plain)
 
 
 def from_named(plain: object, kind: type[T]) -> T:
