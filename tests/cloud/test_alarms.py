@@ -1,0 +1,130 @@
+"""Alarms: a fold in event time; late data is told as late and undoes nothing."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cloud.alarms import (
+    LATE_AFTER_NS,
+    Acknowledged,
+    Happened,
+    State,
+    fold,
+    silence_until_ns,
+)
+from schemas.events import Event, EventKind, Severity
+from tests.builders import EPOCH, GATEWAY, START_NS
+
+MINUTE_NS = 60 * 10**9
+
+
+def happened(
+    sequence: int,
+    what: EventKind,
+    severity: Severity = Severity.WARNING,
+    sensor: str | None = "board/temperature-0",
+    expected_end_ns: int | None = None,
+    lag_ns: int = 0,
+) -> Happened:
+    at_ns = START_NS + sequence * MINUTE_NS
+    event = Event(
+        what,
+        severity,
+        sequence * MINUTE_NS,
+        what.value,
+        sensor=sensor,
+        expected_end_ns=expected_end_ns,
+    )
+    place = (GATEWAY, EPOCH, 1, sequence)
+    return Happened(*place, at_ns + lag_ns, event, False, at_ns)
+
+
+LOST = happened(1, EventKind.SENSOR_LOST)
+FOUND = happened(5, EventKind.SENSOR_FOUND, Severity.INFO)
+OPENED = happened(2, EventKind.TAMPER, Severity.ALARM, "board/light-0")
+CLOSED = happened(3, EventKind.TAMPER, Severity.INFO, "board/light-0")
+SHOCKS = [happened(n, EventKind.SHOCK, Severity.WARNING, "board/1") for n in (6, 7)]
+SILENCE = happened(
+    8,
+    EventKind.RADIO_SILENCE_BEGINS,
+    Severity.INFO,
+    None,
+    expected_end_ns=START_NS + 60 * MINUTE_NS,
+)
+HEARD = happened(9, EventKind.RADIO_SILENCE_ENDS, Severity.INFO, None)
+ALL = [LOST, FOUND, OPENED, CLOSED, *SHOCKS, SILENCE, HEARD]
+
+
+def states(*events: Happened) -> list[State]:
+    return [alarm.state for alarm in fold(events).alarms]
+
+
+def test_a_sensor_lost_is_raised_and_cleared_when_it_is_found() -> None:
+    assert states(LOST) == [State.RAISED]
+    cleared = fold([LOST, FOUND]).alarms[0]
+    assert cleared.state is State.CLEARED
+    assert cleared.cleared_at_ns == FOUND.at_ns
+
+
+def test_another_sensor_found_clears_nothing() -> None:
+    other = happened(5, EventKind.SENSOR_FOUND, Severity.INFO, "board/pressure-0")
+    assert states(LOST, other) == [State.RAISED]
+
+
+def test_an_event_of_grade_info_says_that_it_is_over() -> None:
+    assert states(OPENED, CLOSED) == [State.CLEARED]
+
+
+def test_a_late_clearing_is_no_newer_than_what_came_after_it() -> None:
+    again = happened(4, EventKind.TAMPER, Severity.ALARM, "board/light-0")
+    assert states(OPENED, again, CLOSED) == [State.CLEARED, State.RAISED]
+
+
+def test_every_shock_is_an_alarm_of_its_own() -> None:
+    assert states(*SHOCKS) == [State.RAISED, State.RAISED]
+
+
+def test_going_on_is_one_alarm_with_the_worst_grade() -> None:
+    worse = happened(4, EventKind.TAMPER, Severity.ALARM, "board/light-0")
+    weak = happened(2, EventKind.TAMPER, Severity.WARNING, "board/light-0")
+    (alarm,) = fold([weak, worse]).alarms
+    assert (alarm.severity, alarm.repeats) == (Severity.ALARM, 1)
+    assert alarm.happened == weak
+
+
+def test_an_acknowledgement_is_seen_but_clears_nothing() -> None:
+    word = Acknowledged(GATEWAY, EPOCH, 1, START_NS, "control", "driver called")
+    (alarm,) = fold([LOST], [word]).alarms
+    assert alarm.state is State.ACKNOWLEDGED
+    assert alarm.is_open
+    assert alarm.acknowledged == word
+    elsewhere = Acknowledged("gw-other", EPOCH, 1, START_NS, "control", "seen")
+    assert fold([LOST], [elsewhere]).alarms[0].state is State.RAISED
+
+
+def test_a_late_alarm_is_marked_late() -> None:
+    in_time = happened(1, EventKind.SHOCK, lag_ns=LATE_AFTER_NS)
+    late = happened(1, EventKind.SHOCK, lag_ns=LATE_AFTER_NS + 1)
+    assert not fold([in_time]).alarms[0].is_late
+    assert fold([late]).alarms[0].is_late
+
+
+def test_radio_silence_is_announced_until_its_end_or_its_expected_end() -> None:
+    now_ns = START_NS + 10 * MINUTE_NS
+    assert silence_until_ns(fold([SILENCE]), now_ns) == START_NS + 60 * MINUTE_NS
+    assert silence_until_ns(fold([SILENCE]), START_NS + 61 * MINUTE_NS) is None
+    assert silence_until_ns(fold([SILENCE, HEARD]), now_ns) is None
+    assert fold([SILENCE]).alarms == ()
+
+
+def test_the_worst_unseen_comes_first() -> None:
+    word = Acknowledged(GATEWAY, EPOCH, 2, START_NS, "control", "seen")
+    shown = fold([LOST, OPENED, *SHOCKS], [word]).open_worst_first
+    assert [alarm.happened for alarm in shown] == [LOST, *SHOCKS, OPENED]
+
+
+@given(st.permutations(ALL), st.lists(st.sampled_from(ALL), max_size=4))
+@settings(max_examples=60, deadline=None)
+def test_the_order_of_arrival_plays_no_part(
+    order: list[Happened], again: list[Happened]
+) -> None:
+    assert fold([*order, *again]) == fold(ALL)
