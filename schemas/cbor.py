@@ -48,8 +48,8 @@ def _encode(value: Item, depth: int) -> bytes:
     if isinstance(value, dict):
         _need_depth(depth)
         body = b"".join(
-            _head(_UNSIGNED, _key(key)) + _encode(value[key], depth - 1)
-            for key in sorted(value)
+            _head(_UNSIGNED, key) + _encode(value[key], depth - 1)
+            for key in sorted(map(_key, value))
         )
         return _head(_MAP, len(value)) + body
     if isinstance(value, list):

@@ -63,17 +63,19 @@ def instant_text(instant: int, *, offset_minutes: int = 0) -> str:
     """Write nanoseconds since the Unix epoch as RFC 3339, to the needed digits.
 
     Raises:
-        MalformedError: the instant is in no year from 1 to 9999.
+        MalformedError: no year from 1 to 9999, or no offset below one day.
 
     >>> instant_text(500_000_000)
     '1970-01-01T00:00:00.5Z'
     """
     seconds, fraction_ns = divmod(instant, NS_PER_S)
-    zone = timezone(timedelta(minutes=offset_minutes))
     try:
+        zone = timezone(timedelta(minutes=offset_minutes))
         whole = (_EPOCH + timedelta(seconds=seconds)).astimezone(zone)
-    except OverflowError as error:
-        raise MalformedError(f"{instant} ns is in no year from 1 to 9999") from error
+    except (OverflowError, ValueError) as error:
+        raise MalformedError(
+            f"{instant} ns at {offset_minutes} min: {error}"
+        ) from error
     fraction = f".{fraction_ns:09d}".rstrip("0") if fraction_ns else ""
-    text = whole.strftime("%Y-%m-%dT%H:%M:%S") + fraction
+    text = whole.isoformat()[:19] + fraction
     return text + ("Z" if offset_minutes == 0 else whole.isoformat()[-6:])
