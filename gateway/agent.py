@@ -12,13 +12,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.adapters.serial_line import SerialPort
 from gateway.delivery import ReceiptResult
 from gateway.errors import GatewayError
 from gateway.link import Link
 from gateway.orders import Orders, Refused, Repeated, Taken
 from gateway.outbox import Outbox
-from gateway.ports import Clock, LineLost, LineOpened
+from gateway.ports import Clock, LineLost, LineOpened, LineSource
 from gateway.sealing import Sealer
 from gateway.sensors import Decoder
 from gateway.station import Statement, Station
@@ -55,7 +54,7 @@ class Line:
     """One serial line: its name, the port it comes in by, and its decoder."""
 
     name: str
-    port: SerialPort
+    port: LineSource
     new_decoder: Callable[[], Decoder]
 
 

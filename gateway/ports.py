@@ -4,7 +4,7 @@ A port exists only where the far side is a machine. Each names the errors that
 escape; adapters in ``gateway/adapters/`` translate everything else.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -62,6 +62,13 @@ class LineLost:
 
 
 LineChange = LineOpened | LineLost
+
+
+class LineSource(Protocol):
+    """A serial line that may come and go, for as long as the gateway runs."""
+
+    def chunks(self) -> AsyncGenerator[bytes | LineChange, None]:
+        """Yield bytes while the line is there, and each change of its state."""
 
 
 class BrokerMessage(NamedTuple):

@@ -131,8 +131,10 @@ class CrashDisk:
     def _tear(self, write: _Write) -> None:
         size = len(write.new)
         old = write.old.ljust(size, b"\0")
-        if self._rng.random() < 0.5:
-            cut = self._rng.randint(0, size)
+        if self._rng.random() < 0.6:
+            # Often within the last signature, where only the signature can tell.
+            reach = self._rng.choice((64, size))
+            cut = max(size - self._rng.randint(0, reach), 0)
             mixed = write.new[:cut] + old[cut:]
         else:
             starts = range(0, size, SECTOR_BYTES)

@@ -69,6 +69,7 @@ def test_every_tag(tag: str) -> None:
         ("BNRDD 0,9999", None, None),  # 99.99 marks a missing one
         ("BNRDD 1.28,", None, 1.28),
         ("BNRDD 4,", 4, None),
+        ("BNRDD 5,1.28", 5, 1.28),
         ("CZRA1 6,164", 6, 1.64),
         ("BNXRDD 77.2,1", None, 77.2),
         ("BNXRDD 6,1.27,1", 6, 1.27),
