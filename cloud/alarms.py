@@ -5,8 +5,8 @@ What opens an alarm and what closes it:
 - an event that is graded warning or alarm raises one, keyed by kind and sensor;
 - its counterpart clears it: ``sensor-found`` clears ``sensor-lost`` and
   ``sensor-desynchronised`` of that sensor, and an event of the same kind and sensor
-  graded info says that the condition is over (the lid closed, back in range);
-- an event that states its own end (``to_boot_ns``) is over at that end;
+  graded info says that the condition is over (the lid closed, back in range), at
+  the end that it states, else when it happened;
 - a shock is over when it is felt: each is an alarm of its own, and stays open;
 - an acknowledgement says that a person has seen it; it does not clear anything;
 - ``radio-silence-begins`` is an announcement until ``radio-silence-ends`` or until
@@ -141,8 +141,9 @@ def _apply(state: Alarms, happened: Happened) -> Alarms:
 def _clear(alarms: tuple[Alarm, ...], happened: Happened) -> tuple[Alarm, ...]:
     event = happened.event
     kinds = _CLEARS.get(event.what, (event.what,))
+    over_ns = happened.at_ns if happened.ended_ns is None else happened.ended_ns
     return tuple(
-        replace(alarm, state=State.CLEARED, cleared_at_ns=happened.at_ns)
+        replace(alarm, state=State.CLEARED, cleared_at_ns=over_ns)
         if alarm.is_open and _is_of(alarm, kinds, event.sensor)
         else alarm
         for alarm in alarms
@@ -170,26 +171,14 @@ def _goes_on(alarm: Alarm, event: Event) -> bool:
 
 
 def _new(happened: Happened) -> Alarm:
-    ended = happened.ended_ns is not None
-    return Alarm(
-        happened,
-        State.CLEARED if ended else State.RAISED,
-        happened.event.severity,
-        _is_late(happened),
-        happened.ended_ns,
-    )
+    severity = happened.event.severity
+    return Alarm(happened, State.RAISED, severity, _is_late(happened))
 
 
 def _merge(alarm: Alarm, happened: Happened) -> Alarm:
     worst = max(alarm.severity, happened.event.severity, key=_RANK.__getitem__)
-    ended = happened.ended_ns is not None
-    return replace(
-        alarm,
-        severity=worst,
-        repeats=alarm.repeats + (happened.event.count or 1),
-        state=State.CLEARED if ended else alarm.state,
-        cleared_at_ns=happened.ended_ns,
-    )
+    repeats = alarm.repeats + (happened.event.count or 1)
+    return replace(alarm, severity=worst, repeats=repeats)
 
 
 def _is_late(happened: Happened) -> bool:

@@ -11,6 +11,7 @@ never change it. Rules:
   was in the vial then is not assumed, and ends with the shelf life at the latest.
 - ``surely`` is the part of it that stays inside for every activity within U (k = 2).
 - By volume: the vial holds at least the prescribed activity; less than all is drawn.
+- An activity is written in its label's unit, to two digits of its uncertainty.
 - A volume is withheld, with its reasons, after expiry, when the detectors disagree,
   on a doubtful clock, and where the vial holds too little.
 
@@ -27,7 +28,7 @@ from schemas.estimates import Witness, WitnessVerdict
 from schemas.nuclides import decay_factor, nuclide
 from schemas.products import Product
 from schemas.records import TimeSource
-from schemas.units import NS_PER_S, S_PER_DAY, S_PER_HOUR
+from schemas.units import MBQ_PER_GBQ, NS_PER_S, S_PER_DAY, S_PER_HOUR
 
 ADVISORY: Final = "advisory: not a dosage determination"
 COVERAGE_FACTOR: Final = 2.0
@@ -39,6 +40,8 @@ NOT_SEEN: Final = (
     "contamination on any surface",
     "what happened while a sensor was lost",
 )
+REACH_HALF_LIVES: Final = 100
+_IN_MBQ: Final = ("Ra-", "Ac-", "Pb-")  # labels of these are in MBq
 _VOUCHED: Final = frozenset({TimeSource.GPS, TimeSource.NTP, TimeSource.RECEIPT})
 
 
@@ -169,6 +172,16 @@ def activity_at(contents: Contents, at_ns: int, prescribed_gbq: float) -> Activi
         activity_gbq * expanded_ratio(contents, at_ns),
         100.0 * activity_gbq / prescribed_gbq,
     )
+
+
+def is_in_reach(contents: Contents, at_ns: int) -> bool:
+    """Say whether an instant is near enough to speak of an activity then.
+
+    Raises:
+        UnknownWordError: the table has no such nuclide.
+    """
+    elapsed_s = abs(at_ns - contents.reference_at_ns) / NS_PER_S
+    return elapsed_s <= REACH_HALF_LIVES * nuclide(contents.nuclide).half_life_s
 
 
 def instant_of(contents: Contents, product: Product, activity_gbq: float) -> int:
@@ -304,6 +317,8 @@ def package_word(question: Question) -> str:
 def arrival(question: Question) -> Arrival:
     """Return the arrival estimate as of ``question.as_of_ns``.
 
+    All instants of the question must be in reach (:func:`is_in_reach`).
+
     Raises:
         UnknownWordError: the table has no such nuclide.
     """
@@ -327,3 +342,36 @@ def arrival(question: Question) -> Arrival:
         detectors=detectors_word(witness),
         package=package_word(question),
     )
+
+
+def unit_of(nuclide: str) -> str:
+    """Return the unit of the nuclide's labels."""
+    return "MBq" if nuclide.startswith(_IN_MBQ) else "GBq"
+
+
+def in_unit(activity_gbq: float, nuclide: str) -> float:
+    """Return an activity in the unit of the nuclide's labels."""
+    return activity_gbq * (MBQ_PER_GBQ if unit_of(nuclide) == "MBq" else 1.0)
+
+
+def decimals(uncertainty: float) -> int:
+    """Return the decimals that show two digits of an uncertainty.
+
+    >>> decimals(0.2085), decimals(12.0)
+    (2, 0)
+    """
+    if uncertainty <= 0:
+        return 2
+    return max(0, 1 - math.floor(math.log10(uncertainty)))
+
+
+def value_text(activity_gbq: float, expanded_u_gbq: float, nuclide: str) -> str:
+    """Return an activity without unit, to the digits of its uncertainty."""
+    digits = decimals(in_unit(expanded_u_gbq, nuclide))
+    return f"{in_unit(activity_gbq, nuclide):.{digits}f}"
+
+
+def u_text(expanded_u_gbq: float, nuclide: str) -> str:
+    """Return an expanded uncertainty without unit, to two digits."""
+    u = in_unit(expanded_u_gbq, nuclide)
+    return f"{u:.{decimals(u)}f}"

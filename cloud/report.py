@@ -13,10 +13,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from schemas.units import MBQ_PER_GBQ
+from cloud.arrival import u_text, unit_of, value_text
 
 WIDTH: Final = 78
-_IN_MBQ: Final = ("Ra-", "Ac-", "Pb-")
 
 Json = Mapping[str, Any]
 
@@ -68,11 +67,9 @@ def _activities(arrival: Json) -> Table:
 
 
 def _amount(activity: Json, nuclide: str) -> str:
-    is_small = nuclide.startswith(_IN_MBQ)
-    factor, unit = (MBQ_PER_GBQ, "MBq") if is_small else (1.0, "GBq")
-    value = activity["activity_gbq"] * factor
-    u = activity["activity_expanded_u_gbq"] * factor
-    return f"{value:.3f} \N{PLUS-MINUS SIGN} {u:.3f} {unit}"
+    value_gbq, u_gbq = activity["activity_gbq"], activity["activity_expanded_u_gbq"]
+    value, u = value_text(value_gbq, u_gbq, nuclide), u_text(u_gbq, nuclide)
+    return f"{value} \N{PLUS-MINUS SIGN} {u} {unit_of(nuclide)}"
 
 
 def _facts(arrival: Json) -> Table:

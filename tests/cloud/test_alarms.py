@@ -1,5 +1,7 @@
 """Alarms: a fold in event time; late data is told as late and undoes nothing."""
 
+from dataclasses import replace
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -72,6 +74,16 @@ def test_another_sensor_found_clears_nothing() -> None:
 
 def test_an_event_of_grade_info_says_that_it_is_over() -> None:
     assert states(OPENED, CLOSED) == [State.CLEARED]
+
+
+def test_what_states_its_end_is_over_then_and_not_before() -> None:
+    begun = happened(2, EventKind.TEMPERATURE_EXCURSION, Severity.ALARM)
+    over = happened(2, EventKind.TEMPERATURE_EXCURSION, Severity.INFO)
+    ended = replace(over, sequence=4, ended_ns=START_NS + 9 * MINUTE_NS)
+    assert states(replace(begun, ended_ns=START_NS + 5 * MINUTE_NS)) == [State.RAISED]
+    (alarm,) = fold([begun, ended]).alarms
+    assert alarm.state is State.CLEARED
+    assert alarm.cleared_at_ns == START_NS + 9 * MINUTE_NS
 
 
 def test_a_late_clearing_is_no_newer_than_what_came_after_it() -> None:

@@ -16,6 +16,9 @@ from cloud.arrival import (
     arrival,
     expanded_ratio,
     instant_of,
+    u_text,
+    unit_of,
+    value_text,
     volume_to_draw,
     volume_window,
     whole_vial_window,
@@ -205,6 +208,23 @@ def test_it_never_says_intact_and_always_says_advisory() -> None:
         assert "safe" not in said
         assert found.advisory == ADVISORY == "advisory: not a dosage determination"
         assert ("shock: 31 g" in found.package) is bool(changes)
+
+
+@pytest.mark.parametrize(
+    ("nuclide", "activity_gbq", "expanded_u_gbq", "text"),
+    [
+        ("Lu-177", 7.4357, 0.3718, "7.44 ± 0.37 GBq"),
+        ("Lu-177", 12.5, 1.25, "12.5 ± 1.2 GBq"),
+        ("Ra-223", 0.0066, 0.00033, "6.60 ± 0.33 MBq"),
+        ("Ac-225", 0.0102, 0.0005, "10.20 ± 0.50 MBq"),
+        ("Pb-212", 0.2, 0.02, "200 ± 20 MBq"),
+    ],
+)
+def test_activities_are_written_as_on_the_label(
+    nuclide: str, activity_gbq: float, expanded_u_gbq: float, text: str
+) -> None:
+    value = value_text(activity_gbq, expanded_u_gbq, nuclide)
+    assert f"{value} ± {u_text(expanded_u_gbq, nuclide)} {unit_of(nuclide)}" == text
 
 
 INSTANTS = st.integers(0, 200 * 3600).map(lambda s: START_NS + s * NS_PER_S)

@@ -5,92 +5,27 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import msgspec
 import pytest
 
 from cloud.adapters.ledger import open_ledger
-from cloud.adapters.series import SqliteSeries
+from cloud.adapters.series_rows import PositionRow
 from cloud.ports import EntryKind
-from cloud.projection import Projection
 from cloud.web import live
-from cloud.web.app import HEADERS, create_app
-from cloud.web.desk import Desk
-from cloud.web.site import Site
+from cloud.web.api import thin
+from cloud.web.app import HEADERS
+from schemas import facts
 from schemas.commands import Assign, read_command
 from schemas.envelope import open_envelope
 from schemas.events import EventKind, Severity
 from tests import builders, journeys
-from tests.builders import GATEWAY, SHIPMENT, Author
-from tests.journeys import DISPATCHED_NS, HOUR_NS, Cast
+from tests.builders import GATEWAY, SECOND_NS, SHIPMENT, Author
+from tests.journeys import DISPATCHED_NS, HOUR_NS
+from tests.web_world import OPERATOR, World
 
-TOKEN = "operators-only"
-OPERATOR = {"authorization": f"Bearer {TOKEN}"}
 BASE = f"/api/shipments/{SHIPMENT}"
-
-
-class StoppedClock:
-    """A clock that stands where it is put."""
-
-    def __init__(self, utc_ns: int, *, exercise: bool = True) -> None:
-        self.now_ns = utc_ns
-        self.exercise = exercise
-
-    def boot_ns(self) -> int:
-        return self.now_ns - DISPATCHED_NS
-
-    def utc_ns(self) -> int:
-        return self.now_ns
-
-
-class World:
-    """A site with its ledger, and a client that asks it."""
-
-    def __init__(self, folder: Path, *, exercise: bool = True) -> None:
-        self.cast = Cast(exercise=exercise)
-        self.ledger = open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}")
-        self.series = SqliteSeries(folder / "series.sqlite")
-        self.clock = StoppedClock(DISPATCHED_NS, exercise=exercise)
-        self.desk = Desk(self.ledger, self.series, self.clock)
-        self.shows_positions = True
-
-    def tell(self, sealed: list[bytes], lag_ns: int = 0) -> None:
-        journeys.take(self.ledger, self.cast, sealed, lag_ns)
-        projection = Projection(self.ledger, self.series)
-        while projection.step():
-            pass
-
-    def travel(self, hours: float) -> None:
-        self.tell(journeys.papers(self.cast))
-        self.tell(journeys.handovers(self.cast))
-        self.tell(journeys.telemetry(self.cast, hours))
-        self.clock.now_ns = DISPATCHED_NS + round(hours * HOUR_NS)
-
-    def call(self, method: str, path: str, **more: Any) -> httpx.Response:
-        site = Site(
-            self.desk,
-            lambda: self.cast.registry,
-            self.cast.cloud.signer,
-            TOKEN,
-            self.shows_positions,
-        )
-        transport = httpx.ASGITransport(create_app(site))
-
-        async def call() -> httpx.Response:
-            address = "http://test"
-            async with httpx.AsyncClient(
-                transport=transport, base_url=address
-            ) as client:
-                return await client.request(method, path, **more)
-
-        return asyncio.run(call())
-
-    def get(self, path: str, **more: Any) -> Any:
-        response = self.call("GET", path, **more)
-        assert response.status_code == 200, response.text
-        return response.json()
 
 
 @pytest.fixture
@@ -115,12 +50,13 @@ def test_the_arrival_estimate_says_all_that_it_must(travelled: World) -> None:
     found = travelled.get(f"{BASE}/arrival")
     assert found["advisory"] == "advisory: not a dosage determination"
     assert found["exercise"] is True
-    assert found["as_of"] == "2026-09-24T10:13:20Z"
-    assert found["now"]["activity_gbq"] == pytest.approx(9.3010, abs=2e-4)
-    assert found["now"]["activity_expanded_u_gbq"] == pytest.approx(0.46505, abs=2e-5)
-    assert found["at_appointment"]["percent_of_prescribed"] == pytest.approx(
-        100.48, 1e-3
+    assert found["as_of"] == "2026-09-24T10:13:40Z"
+    assert found["now"]["activity_gbq"] == pytest.approx(
+        12.5 * 2 ** -((68 * 3600 + 20) / (6.6443 * 86_400)), rel=1e-9
     )
+    assert found["now"]["activity_expanded_u_gbq"] == pytest.approx(0.46505, abs=2e-5)
+    percent = found["at_appointment"]["percent_of_prescribed"]
+    assert percent == pytest.approx(100.48, abs=0.005)
     assert found["whole_vial"]["contains_appointment"] is True
     assert found["surely_inside"]["to_at"] == found["expires_at"]
     assert found["volume"]["volume_ml"] == pytest.approx(12.437, abs=1e-3)
@@ -189,6 +125,18 @@ def test_series_have_limits_gaps_and_silences(travelled: World) -> None:
     assert travelled.call("GET", f"{BASE}/series?max_points=9999").status_code == 422
 
 
+def test_a_thinned_route_keeps_its_gaps_and_its_end() -> None:
+    instants = [n * 60 for n in range(1000)] + [90_000 + n * 60 for n in range(1000)]
+    rows = [
+        PositionRow("gw-1", at_s * SECOND_NS, b"e", "3d", 45.0, 7.0, None)
+        for at_s in instants
+    ]
+    kept = thin(rows)
+    assert len(kept) <= 505
+    assert {rows[0], rows[999], rows[1000], rows[-1]} <= set(kept)
+    assert thin(rows[:400]) == rows[:400]
+
+
 def test_custody_and_events_are_told(travelled: World) -> None:
     custody = travelled.get(f"{BASE}/custody")
     assert custody["holder"] == "airline"
@@ -212,6 +160,27 @@ def test_a_late_alarm_is_told_as_late(world: World) -> None:
     assert "late, happened at" in page
     assert "act now" in page
     assert "A change was seen: shock" in page
+
+
+def test_a_lid_that_opened_and_closed_is_still_to_be_looked_at(world: World) -> None:
+    world.travel(2.0)
+    for minute, severity in ((1, Severity.ALARM), (2, Severity.INFO)):
+        told = builders.event(EventKind.TAMPER, severity)
+        boot_ns = 2 * HOUR_NS + minute * 60 * SECOND_NS
+        told = msgspec.structs.replace(told, from_boot_ns=boot_ns)
+        world.tell([world.cast.record(told, boot_ns)])
+    assert world.get(f"{BASE}/events")[0]["state"] == "cleared"
+    page = world.call("GET", f"/shipments/{SHIPMENT}").text
+    assert "tamper, over by now: tamper" in page
+    assert "A change was seen: tamper" in page
+    (row, *_) = world.ledger.entries_of(GATEWAY, world.cast.chain.epoch, 0, 0)
+    seen = facts.Acknowledgement(
+        GATEWAY, row.epoch, world.cast.chain.sequence - 2, "looked at it"
+    )
+    world.tell([world.cast.state(world.cast.desk, seen, world.clock.now_ns)])
+    page = world.call("GET", f"/shipments/{SHIPMENT}").text
+    assert "over by now" not in page
+    assert "seen by order-desk: looked at it" in page
 
 
 def test_the_most_urgent_shipment_comes_first(world: World) -> None:
@@ -347,14 +316,23 @@ def test_exercise_is_marked_on_everything(travelled: World, tmp_path: Path) -> N
     real.series.close()
 
 
-def test_no_calendar_has_that_instant_and_no_page_breaks(world: World) -> None:
-    order = msgspec.structs.replace(builders.order(), planned_at_ns=2**62 * 3)
-    certificate = journeys.papers(world.cast)[1]
-    world.tell([world.cast.state(world.cast.producer, order, DISPATCHED_NS)])
-    world.tell([certificate])
-    assert world.call("GET", "/").status_code == 200
-    assert world.call("GET", f"/shipments/{SHIPMENT}").status_code == 200
-    assert world.call("GET", f"{BASE}/arrival").status_code == 200
+@pytest.mark.parametrize("planned_at_ns", [2**63 - 1, -(2**63), 0])
+def test_an_absurd_instant_breaks_no_page(world: World, planned_at_ns: int) -> None:
+    order = msgspec.structs.replace(builders.order(), planned_at_ns=planned_at_ns)
+    certificate = facts.Certificate(SHIPMENT, journeys.contents())
+    producer = world.cast.producer
+    world.tell([world.cast.state(producer, order, DISPATCHED_NS)])
+    world.tell([world.cast.state(producer, certificate, DISPATCHED_NS)])
+    for path in ("/", f"/shipments/{SHIPMENT}"):
+        page = world.call("GET", path)
+        assert page.status_code == 200
+        assert "years from the certificate" in page.text
+    assert world.call("GET", f"{BASE}/arrival").status_code == 409
+
+
+def test_an_absurd_at_is_refused(travelled: World) -> None:
+    response = travelled.call("GET", f"{BASE}/arrival?at=9999-01-01T00:00:00Z")
+    assert response.status_code == 422
 
 
 def test_live_tells_the_clock_at_once(travelled: World) -> None:
@@ -370,7 +348,7 @@ def test_live_tells_the_clock_at_once(travelled: World) -> None:
     assert retry == "retry: 2000\n\n"
     fields = dict(line.split(": ", 1) for line in event.strip().split("\n"))
     assert fields["event"] == "state"
-    assert json.loads(fields["data"])["now"] == "2026-09-24T10:13:20Z"
+    assert json.loads(fields["data"])["now"] == "2026-09-24T10:13:40Z"
     assert json.loads(fields["data"])["exercise"] is True
 
 

@@ -105,7 +105,11 @@ class CrashDisk:
         self._step()
         aside = self._aside()
         path.replace(aside)
-        self._names.append(({path.parent}, lambda: aside.replace(path) and None))
+
+        def undo() -> None:
+            aside.replace(path)
+
+        self._names.append(({path.parent}, undo))
 
     def _do_sync_folder(self, folder: Path) -> None:
         self._step()

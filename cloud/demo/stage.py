@@ -1,0 +1,230 @@
+"""The folder of one run: keys, registry, configurations, free ports."""
+
+import hashlib
+import json
+import secrets
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from cloud.adapters.key_file import FileSigner, make_key
+from cloud.demo.programs import ProgramError
+from schemas.keys import Algorithm, KeyRegistry, OwnerKind, PublicKey
+
+GATEWAY: Final = "gw-ivrea-07"
+CLOUD: Final = "dosetrail-cloud"
+PEOPLE: Final = (
+    "order-desk",
+    "producer",
+    "courier-road-a",
+    "airline-handling",
+    "courier-road-b",
+    "centre",
+)
+_FIRST_WEB_PORT: Final = 8800
+_KEPT_RUNS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where everything of one run is."""
+
+    directory: Path
+    broker_port: int
+    web_port: int
+    operator_token: str
+    people: dict[str, FileSigner]
+
+    @property
+    def address(self) -> str:
+        """Address of the live page."""
+        return f"http://127.0.0.1:{self.web_port}/"
+
+    @property
+    def cloud_config(self) -> Path:
+        """Configuration of the cloud's programs."""
+        return self.directory / "cloud.toml"
+
+    @property
+    def gateway_config(self) -> Path:
+        """Configuration of the gateway."""
+        return self.directory / "gateway.toml"
+
+    @property
+    def container(self) -> Path:
+        """The container model that gateway and consignment name."""
+        return container_path()
+
+
+def project_root() -> Path:
+    """Return the checkout that this package runs from."""
+    return Path(__file__).resolve().parents[2]
+
+
+def container_path() -> Path:
+    """Return the default container model."""
+    return project_root() / "hw" / "containers" / "overpack-10mm.toml"
+
+
+def packing() -> tuple[str, str, bytes]:
+    """Return gateway, container and the container model's digest, as packed."""
+    path = container_path()
+    return GATEWAY, path.stem, hashlib.sha256(path.read_bytes()).digest()
+
+
+def new_directory(base: Path) -> Path:
+    """Make the folder of the next run below ``base``; the oldest are removed."""
+    base.mkdir(parents=True, exist_ok=True)
+    numbers = sorted(int(p.name) for p in base.iterdir() if p.name.isdigit())
+    for number in numbers[: -(_KEPT_RUNS - 1)]:
+        _remove(base / f"{number:04d}")
+    directory = base / f"{(numbers[-1] if numbers else 0) + 1:04d}"
+    directory.mkdir()
+    return directory
+
+
+def _remove(directory: Path) -> None:
+    for path in sorted(directory.rglob("*"), reverse=True):
+        if path.is_dir() and not path.is_symlink():
+            path.rmdir()
+        else:
+            path.unlink()
+    directory.rmdir()
+
+
+def free_port(wanted: int | None = None) -> int:
+    """Return a free TCP port of this machine, the wanted one if one is named.
+
+    Raises:
+        ProgramError: the wanted port is taken.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted or 0))
+        except OSError as error:
+            raise ProgramError(
+                f"port {wanted} is taken: stop what uses it, or give --port"
+            ) from error
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def web_port() -> int:
+    """Return the first free port from the usual one on."""
+    for port in range(_FIRST_WEB_PORT, _FIRST_WEB_PORT + 50):
+        try:
+            return free_port(port)
+        except ProgramError:
+            continue
+    return free_port()
+
+
+def set_up(directory: Path, port: int | None, *, with_dose: bool) -> Stage:
+    """Make keys, registry and configurations in ``directory``.
+
+    Raises:
+        ProgramError: the gateway's key could not be made, or the port is taken.
+    """
+    stage = Stage(
+        directory=directory,
+        broker_port=free_port(),
+        web_port=web_port() if port is None else free_port(port),
+        operator_token=secrets.token_urlsafe(24),
+        people={
+            name: make_key(directory / f"{name}.key", Algorithm.ES256)
+            for name in PEOPLE
+        },
+    )
+    cloud_key = make_key(directory / "cloud.key")
+    keys = [
+        PublicKey(CLOUD, OwnerKind.CLOUD, Algorithm.EDDSA, cloud_key.public_key),
+        PublicKey(GATEWAY, OwnerKind.GATEWAY, Algorithm.EDDSA, _gateway_key(directory)),
+        *(
+            PublicKey(name, OwnerKind.PERSON, signer.algorithm, signer.public_key)
+            for name, signer in stage.people.items()
+        ),
+    ]
+    (directory / "keys.json").write_bytes(KeyRegistry(tuple(keys)).to_json())
+    token = directory / "operator.token"
+    token.touch(mode=0o600)
+    token.write_text(stage.operator_token)
+    stage.cloud_config.write_text(_cloud_toml(stage))
+    stage.gateway_config.write_text(_gateway_toml(stage, with_dose=with_dose))
+    return stage
+
+
+def _gateway_key(directory: Path) -> bytes:
+    command = [sys.executable, "-m", "gateway", "key", str(directory / "gateway.key")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    word, _, digits = done.stdout.strip().partition(" ")
+    if done.returncode != 0 or word != Algorithm.EDDSA:
+        raise ProgramError(f"the gateway made no key: {done.stderr.strip()}")
+    return bytes.fromhex(digits)
+
+
+def _cloud_toml(stage: Stage) -> str:
+    return f"""\
+[broker]
+port = {stage.broker_port}
+
+[ledger]
+url = "sqlite:///ledger.sqlite"
+
+[series]
+path = "series.sqlite"
+
+[keys]
+registry = "keys.json"
+cloud_key = "cloud.key"
+
+[ingest]
+receipt_interval_s = 0.25
+resend_after_s = 10.0
+command_interval_s = 1.0
+
+[web]
+port = {stage.web_port}
+operator_token_file = "operator.token"
+
+[clock]
+simulated = "lines/clock"
+"""
+
+
+def _gateway_toml(stage: Stage, *, with_dose: bool) -> str:
+    # The receivers of a replay state dates of years ago: kept, never a clock source.
+    gps_sets_clock = json.dumps(not with_dose)
+    text = f"""\
+gateway = "{GATEWAY}"
+directory = "gateway"
+container = {json.dumps(str(stage.container))}
+key = "gateway.key"
+cloud_keys = "keys.json"
+
+[broker]
+host = "127.0.0.1"
+port = {stage.broker_port}
+
+[clock]
+simulated = "lines/clock"
+gps_sets_clock = {gps_sets_clock}
+
+[[ports]]
+name = "board"
+path = "lines/board"
+protocol = "board"
+
+[[ports]]
+name = "gps"
+path = "lines/gps"
+protocol = "nmea"
+"""
+    if with_dose:
+        text += (
+            '\n[[ports]]\nname = "dose"\npath = "lines/dose"\nprotocol = "bgeigie"\n'
+        )
+    return text

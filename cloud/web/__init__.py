@@ -1,0 +1,1 @@
+"""Pages and programming interface of the cloud."""

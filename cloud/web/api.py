@@ -1,0 +1,273 @@
+"""Reading: what is known about shipments and gateways, as JSON.
+
+Open to whoever reaches the server, but positions: these are shown on this machine or
+with the operators' token. ``as_of`` asks for what the ledger held then, ``at`` for
+the activity at one more instant.
+"""
+
+from itertools import pairwise
+from typing import Final
+
+from fastapi import APIRouter, HTTPException, Request
+
+from cloud.adapters.series_rows import Point, PositionRow
+from cloud.arrival import Arrival, is_in_reach
+from cloud.web import answers
+from cloud.web.desk import Situation
+from cloud.web.messages import (
+    AnswerMessage,
+    ArrivalMessage,
+    CommandMessage,
+    CustodyMessage,
+    EventMessage,
+    FixMessage,
+    HealthMessage,
+    ListMessage,
+    RouteMessage,
+    SeriesListMessage,
+    SeriesMessage,
+    ShipmentMessage,
+)
+from cloud.web.site import (
+    Site,
+    instant_parameter,
+    may_see_positions,
+    site_of,
+    situation_or_404,
+)
+from cloud.web.urgency import urgency
+from schemas.events import EventKind
+from schemas.units import NS_PER_S
+
+router: Final = APIRouter(prefix="/api", tags=["reading"])
+GAP_S: Final = 180.0
+MAX_POINTS: Final = 2000
+MAX_FIXES: Final = 500
+FIX_GAP_NS: Final = 900 * NS_PER_S
+
+
+@router.get("/shipments")
+def list_shipments(request: Request) -> ListMessage:
+    """Return all shipments, the most urgent first."""
+    desk = site_of(request).desk
+    now_ns, speed = desk.pace.read()
+    ordered = by_urgency(desk.situations(), speed)
+    return ListMessage(
+        now=answers.certain_text(now_ns),
+        exercise=desk.clock.exercise,
+        shipments=tuple(answers.shipment_message(found) for found in ordered),
+    )
+
+
+def by_urgency(situations: list[Situation], speed: float) -> list[Situation]:
+    """Return shipments in the order in which people should look at them."""
+    return sorted(
+        situations, key=lambda found: (urgency(found, speed).rank, _deadline_ns(found))
+    )
+
+
+def _deadline_ns(situation: Situation) -> int:
+    estimate = situation.arrival
+    return estimate.decide_by_ns if isinstance(estimate, Arrival) else 2**63
+
+
+@router.get("/shipments/{shipment}")
+def read_shipment(request: Request, shipment: str) -> ShipmentMessage:
+    """Return one shipment as it stands."""
+    return answers.shipment_message(situation_or_404(site_of(request), shipment))
+
+
+@router.get("/shipments/{shipment}/arrival")
+def read_arrival(
+    request: Request, shipment: str, as_of: str | None = None, at: str | None = None
+) -> ArrivalMessage:
+    """Return the arrival estimate; advisory, not a dosage determination."""
+    as_of_ns, at_ns = instant_parameter(as_of), instant_parameter(at)
+    situation = situation_or_404(site_of(request), shipment, as_of_ns)
+    if not isinstance(situation.arrival, Arrival):
+        raise HTTPException(409, situation.arrival.reason)
+    contents = situation.arrival.question.contents
+    if at_ns is not None and not is_in_reach(contents, at_ns):
+        raise HTTPException(422, "at is years from the reference instant")
+    return answers.arrival_message(situation, situation.arrival, at_ns)
+
+
+@router.get("/shipments/{shipment}/custody")
+def read_custody(request: Request, shipment: str) -> CustodyMessage:
+    """Return who has the container since when, and every scan."""
+    situation = situation_or_404(site_of(request), shipment)
+    return answers.custody_message(situation.shipment.custody)
+
+
+@router.get("/shipments/{shipment}/events")
+def read_events(
+    request: Request, shipment: str, as_of: str | None = None
+) -> list[EventMessage]:
+    """Return the alarms of a shipment, oldest first."""
+    as_of_ns = instant_parameter(as_of)
+    situation = situation_or_404(site_of(request), shipment, as_of_ns)
+    return [answers.event_message(alarm) for alarm in situation.alarms.alarms]
+
+
+@router.get("/shipments/{shipment}/series")
+def read_series(
+    request: Request,
+    shipment: str,
+    quantity: str | None = None,
+    max_points: int = 600,
+) -> SeriesListMessage:
+    """Return the series of a shipment, of one quantity or of all."""
+    if not 10 <= max_points <= MAX_POINTS:
+        raise HTTPException(422, f"max_points is 10 to {MAX_POINTS}")
+    site = site_of(request)
+    situation = situation_or_404(site, shipment)
+    limits = situation.shipment.limits
+    span = site.desk.span_ns(situation.shipment)
+    found = _series(site, situation, quantity, max_points) if span else []
+    return SeriesListMessage(
+        now=answers.certain_text(situation.now_ns),
+        exercise=situation.shipment.exercise,
+        gap_s=max(GAP_S, _longest_bin_s(found)),
+        series=tuple(found),
+        silences=_silences(site, situation),
+        temperature_min_c=limits.temperature_min_c if limits else None,
+        temperature_max_c=limits.temperature_max_c if limits else None,
+    )
+
+
+def _series(
+    site: Site, situation: Situation, quantity: str | None, max_points: int
+) -> list[SeriesMessage]:
+    gateway = situation.shipment.gateway or ""
+    span = site.desk.span_ns(situation.shipment) or (0, 0)
+    return [
+        _columns(
+            channel.sensor,
+            channel.quantity,
+            site.desk.series.series(
+                (gateway, channel.sensor, channel.quantity), span, max_points
+            ),
+        )
+        for channel in site.desk.series.channels(gateway)
+        if quantity in (None, channel.quantity)
+    ]
+
+
+def _columns(sensor: str, quantity: str, points: list[Point]) -> SeriesMessage:
+    return SeriesMessage(
+        sensor=sensor,
+        quantity=quantity,
+        at_s=tuple(point.at_ns / NS_PER_S for point in points),
+        value=tuple(point.value for point in points),
+        minimum=tuple(point.minimum for point in points),
+        maximum=tuple(point.maximum for point in points),
+    )
+
+
+def _longest_bin_s(found: list[SeriesMessage]) -> float:
+    """Return a width that merged neighbours never exceed: 3 times the median step."""
+    steps = sorted(
+        later - earlier for series in found for earlier, later in pairwise(series.at_s)
+    )
+    return 3.0 * steps[len(steps) // 2] if steps else 0.0
+
+
+def _silences(site: Site, situation: Situation) -> tuple[tuple[float, float], ...]:
+    """Return the spans of announced radio silence, Unix seconds."""
+    spans: list[tuple[float, float]] = []
+    began_ns: int | None = None
+    for happened in site.desk.events_of(situation.shipment):
+        if happened.event.what is EventKind.RADIO_SILENCE_BEGINS:
+            began_ns = happened.at_ns
+        ended = happened.event.what is EventKind.RADIO_SILENCE_ENDS
+        if ended and began_ns is not None and happened.at_ns is not None:
+            spans.append((began_ns / NS_PER_S, happened.at_ns / NS_PER_S))
+            began_ns = None
+    if began_ns is not None:
+        spans.append((began_ns / NS_PER_S, situation.now_ns / NS_PER_S))
+    return tuple(spans)
+
+
+@router.get("/shipments/{shipment}/route")
+def read_route(request: Request, shipment: str) -> RouteMessage:
+    """Return the way travelled; 403 where positions may not be shown."""
+    if not may_see_positions(request):
+        raise HTTPException(403, "positions are shown to operators only")
+    site = site_of(request)
+    situation = situation_or_404(site, shipment)
+    steps = [s for s in situation.shipment.custody.steps if s.latitude_deg is not None]
+    return RouteMessage(
+        exercise=situation.shipment.exercise,
+        fixes=tuple(
+            fix_message(row) for row in thin(site.desk.positions(situation.shipment))
+        ),
+        places=tuple(
+            FixMessage(
+                at=answers.certain_text(step.at_ns),
+                fix="stated",
+                latitude_deg=step.latitude_deg or 0.0,
+                longitude_deg=step.longitude_deg or 0.0,
+                altitude_m=None,
+            )
+            for step in steps
+        ),
+        place_names=tuple(step.place for step in steps),
+    )
+
+
+def thin(rows: list[PositionRow]) -> list[PositionRow]:
+    """Return fewer fixes: about every n-th, both sides of every gap, and the last."""
+    step = -(-len(rows) // MAX_FIXES)
+    if step <= 1:
+        return rows
+    kept = {0, len(rows) - 1, *range(0, len(rows), step)}
+    for at, (former, later) in enumerate(pairwise(rows)):
+        if later.at_ns - former.at_ns > FIX_GAP_NS:
+            kept |= {at, at + 1}
+    return [rows[at] for at in sorted(kept)]
+
+
+def fix_message(row: PositionRow) -> FixMessage:
+    """Return a fix as answered; the row has one."""
+    return FixMessage(
+        at=answers.certain_text(row.at_ns),
+        fix=row.fix,
+        latitude_deg=row.latitude_deg or 0.0,
+        longitude_deg=row.longitude_deg or 0.0,
+        altitude_m=row.altitude_m,
+    )
+
+
+@router.get("/gateways")
+def list_gateways(request: Request) -> list[HealthMessage]:
+    """Return how complete the history of each gateway is."""
+    desk = site_of(request).desk
+    found = [desk.health(gateway) for gateway in desk.ledger.gateways()]
+    return [answers.health_message(health) for health in found if health is not None]
+
+
+@router.get("/gateways/{gateway}")
+def read_gateway(request: Request, gateway: str) -> HealthMessage:
+    """Return how complete the history of a gateway is."""
+    health = site_of(request).desk.health(gateway)
+    if health is None:
+        raise HTTPException(404, "nothing has been heard from this gateway")
+    return answers.health_message(health)
+
+
+@router.get("/gateways/{gateway}/commands/{counter}")
+def read_command(request: Request, gateway: str, counter: int) -> CommandMessage:
+    """Return the answer to a command, null until it has come."""
+    row = site_of(request).desk.series.answer(gateway, counter)
+    return CommandMessage(
+        gateway=gateway,
+        counter=counter,
+        answer=None
+        if row is None
+        else AnswerMessage(
+            kind=row.kind,
+            epoch=row.epoch.hex(),
+            sequence=row.sequence,
+            received_at=answers.certain_text(row.received_at_ns),
+        ),
+    )

@@ -1,0 +1,323 @@
+"""The desk: what is known about shipments, put together from ledger and series.
+
+Everything is read when it is asked for; only the fold of the facts is kept, until
+the ledger has more of them. With ``as_of_ns`` the answer is what the ledger held then.
+What a gateway says is used for a shipment only within its assignments: neither the
+positions nor the detectors of the next shipment are ever shown for the last one.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from cloud import alarms as alarming
+from cloud.adapters.series_rows import EventRow, PositionRow, Series
+from cloud.alarms import Acknowledged, Alarms, Happened
+from cloud.arrival import Arrival, Question, Statement, arrival, is_in_reach
+from cloud.ports import Clock, EntryKind, Ledger, LedgerEntry, Watermark
+from cloud.shipments import Assignment, Shipment, Shipments, read_entry
+from schemas.errors import UnknownWordError
+from schemas.estimates import Witness, WitnessVerdict
+from schemas.events import Event
+from schemas.facts import Acknowledgement, Fact
+from schemas.products import product
+from schemas.records import Heartbeat, TimeSource
+from schemas.units import NS_PER_S
+
+_PACE_NS: Final = 2 * NS_PER_S
+
+
+class Unknown(msgspec.Struct, frozen=True):
+    """Why there is no arrival estimate yet, for people."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How complete the history of a gateway's newest epoch is."""
+
+    gateway: str
+    epoch: bytes
+    received: int
+    watermark: Watermark
+    heartbeat: Heartbeat | None
+    heartbeat_at_ns: int | None
+    last_record_at_ns: int | None
+    last_received_at_ns: int
+    clock: Statement
+
+    @property
+    def backlog(self) -> int | None:
+        """Records that the gateway has sealed and the ledger does not hold yet."""
+        if self.heartbeat is None:
+            return None
+        return max(0, self.heartbeat.head_sequence + 1 - self.received)
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """One shipment as it stands at ``now_ns``."""
+
+    shipment: Shipment
+    arrival: Arrival | Unknown
+    statement: Statement
+    alarms: Alarms
+    health: Health | None
+    fix: PositionRow | None
+    now_ns: int
+
+
+class Pace:
+    """How fast the server's clock runs against real time; 1 unless simulated."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._anchor = (time.monotonic_ns(), clock.utc_ns())
+        self._speed = 0.0 if clock.exercise else 1.0
+
+    def read(self) -> tuple[int, float]:
+        """Return now, ns UTC, and simulated seconds per second of real time."""
+        now_ns, real_ns = self._clock.utc_ns(), time.monotonic_ns()
+        elapsed_ns = real_ns - self._anchor[0]
+        if self._clock.exercise and elapsed_ns >= _PACE_NS:
+            self._speed = (now_ns - self._anchor[1]) / elapsed_ns
+            self._anchor = (real_ns, now_ns)
+        return now_ns, self._speed
+
+
+class Desk:
+    """Answers about shipments."""
+
+    def __init__(self, ledger: Ledger, series: Series, clock: Clock) -> None:
+        self.ledger = ledger
+        self.series = series
+        self.clock = clock
+        self.pace = Pace(clock)
+        self._kept: tuple[tuple[int, int], Shipments, list[Acknowledged]] | None = None
+
+    def version(self) -> tuple[int, int]:
+        """Return a value that changes whenever there is anything new to show."""
+        return self.series.position(), self.ledger.counts()[EntryKind.FACT]
+
+    def situations(self) -> list[Situation]:
+        """Return every shipment as it stands."""
+        shipments, acknowledged = self._fold()
+        return [self._situation(s, acknowledged) for s in shipments.all()]
+
+    def situation(self, shipment: str, as_of_ns: int | None = None) -> Situation | None:
+        """Return one shipment as it stood at an instant, by default now."""
+        shipments, acknowledged = self._fold(as_of_ns)
+        found = shipments.find(shipment)
+        if found is None:
+            return None
+        return self._situation(found, acknowledged, as_of_ns)
+
+    def _fold(
+        self, as_of_ns: int | None = None
+    ) -> tuple[Shipments, list[Acknowledged]]:
+        spans = self.series.spans()
+        version = (self.ledger.counts()[EntryKind.FACT], len(spans))
+        if as_of_ns is None and self._kept is not None and self._kept[0] == version:
+            shipments, acknowledged = self._kept[1:]
+        else:
+            entries = self.ledger.facts() + [self._entry(at) for at in spans]
+            shipments, acknowledged = fold_entries(entries, as_of_ns)
+            if as_of_ns is None:
+                self._kept = (version, shipments, acknowledged)
+        self._mark_exercises(shipments)
+        return shipments, acknowledged
+
+    def _entry(self, position: int) -> LedgerEntry:
+        return self.ledger.entries_after(position - 1, 1)[0]
+
+    def _mark_exercises(self, shipments: Shipments) -> None:
+        for shipment in shipments.all():
+            for span in () if shipment.exercise else shipment.assignments:
+                marked = self.series.exercise_between(
+                    span.gateway, span.epoch, span.from_sequence, span.to_sequence
+                )
+                if marked is not None:
+                    shipments.mark_exercise(span.gateway, span.epoch, marked)
+
+    def _situation(
+        self,
+        shipment: Shipment,
+        acknowledged: list[Acknowledged],
+        as_of_ns: int | None = None,
+    ) -> Situation:
+        now_ns = self.clock.utc_ns() if as_of_ns is None else as_of_ns
+        alarms = alarming.fold(self.events_of(shipment, as_of_ns), acknowledged)
+        statement = self._statement(shipment, as_of_ns)
+        gateway = shipment.gateway
+        return Situation(
+            shipment,
+            _estimate(shipment, statement, alarms, now_ns),
+            statement,
+            alarms,
+            None if gateway is None else self.health(gateway),
+            self._last_fix(shipment, now_ns),
+            now_ns,
+        )
+
+    def events_of(
+        self, shipment: Shipment, as_of_ns: int | None = None
+    ) -> list[Happened]:
+        """Return the events of a shipment as known at an instant."""
+        gateways = sorted({span.gateway for span in shipment.assignments})
+        return [
+            _happened(row)
+            for gateway in gateways
+            for row in self.series.events(gateway, as_of_ns)
+            if _is_covered(shipment.assignments, row)
+        ]
+
+    def span_ns(self, shipment: Shipment) -> tuple[int, int] | None:
+        """Return from when to when the gateway spoke for the shipment."""
+        spans = [span for span in shipment.assignments if span.from_ns is not None]
+        if not spans or spans[-1].from_ns is None:
+            return None
+        to_ns = spans[-1].to_ns
+        return spans[-1].from_ns, self.clock.utc_ns() if to_ns is None else to_ns
+
+    def positions(self, shipment: Shipment) -> list[PositionRow]:
+        """Return the fixes of a shipment, oldest first."""
+        span = self.span_ns(shipment)
+        if span is None or shipment.gateway is None:
+            return []
+        return self.series.positions(shipment.gateway, *span)
+
+    def _last_fix(self, shipment: Shipment, now_ns: int) -> PositionRow | None:
+        known = [row for row in self.positions(shipment) if row.at_ns <= now_ns]
+        return known[-1] if known else None
+
+    def _statement(self, shipment: Shipment, as_of_ns: int | None) -> Statement:
+        ranks = self.series.ranks()
+        for span in reversed(shipment.assignments):
+            rank = ranks.get((span.gateway, span.epoch))
+            if rank is None:
+                continue
+            place = (rank, span.from_sequence, span.to_sequence)
+            row = self.series.witness(span.gateway, place, as_of_ns)
+            if row is not None:
+                witness = msgspec.json.decode(row.witness, type=Witness)
+                source = TimeSource(row.time_source)
+                return Statement(witness, row.at_ns, source, row.time_u_ns)
+        return Statement()
+
+    def health(self, gateway: str) -> Health | None:
+        """Return how complete the history of a gateway is; None if unheard."""
+        latest = self.series.latest(gateway)
+        record = latest.get("record")
+        if record is None:
+            return None
+        state = msgspec.json.decode(record.value)
+        epoch = bytes.fromhex(state["epoch"])
+        beat = latest.get("heartbeat")
+        return Health(
+            gateway,
+            epoch,
+            self.series.received(gateway, epoch),
+            self.ledger.watermark(gateway, epoch),
+            None if beat is None else msgspec.json.decode(beat.value, type=Heartbeat),
+            None if beat is None else beat.at_ns,
+            record.at_ns,
+            record.received_at_ns,
+            Statement(
+                None,
+                record.at_ns,
+                TimeSource(state["time_source"]),
+                state["time_u_ns"],
+            ),
+        )
+
+
+def fold_entries(
+    entries: list[LedgerEntry], as_of_ns: int | None = None
+) -> tuple[Shipments, list[Acknowledged]]:
+    """Fold ledger entries, as known at an instant, into shipments and words."""
+    shipments = Shipments()
+    acknowledged: list[Acknowledged] = []
+    for entry in entries:
+        if as_of_ns is not None and entry.received_at_ns > as_of_ns:
+            continue
+        statement = read_entry(entry.kind, entry.sealed)
+        if statement is not None:
+            shipments.take(statement)
+        if isinstance(statement, Fact) and isinstance(statement.body, Acknowledgement):
+            acknowledged.append(_acknowledged(statement, statement.body))
+    return shipments, acknowledged
+
+
+def _acknowledged(fact: Fact, body: Acknowledgement) -> Acknowledged:
+    header = fact.header
+    place = (body.gateway, body.epoch, body.event_sequence)
+    return Acknowledged(*place, header.utc_ns, header.author, body.remark)
+
+
+def _happened(row: EventRow) -> Happened:
+    return Happened(
+        row.gateway,
+        row.epoch,
+        row.rank,
+        row.sequence,
+        row.received_at_ns,
+        msgspec.json.decode(row.event, type=Event),
+        row.exercise,
+        row.at_ns,
+        row.ended_ns,
+    )
+
+
+def _is_covered(spans: tuple[Assignment, ...], row: EventRow) -> bool:
+    return any(
+        span.gateway == row.gateway and span.covers(row.epoch, row.sequence)
+        for span in spans
+    )
+
+
+def _estimate(
+    shipment: Shipment, statement: Statement, alarms: Alarms, now_ns: int
+) -> Arrival | Unknown:
+    order, plan, contents = shipment.order, shipment.plan, shipment.contents
+    if order is None or plan is None:
+        return Unknown("no order has been stated yet")
+    if contents is None:
+        return Unknown("no calibration certificate has been stated yet")
+    instants = (plan.planned_at_ns, shipment.eta_ns or plan.planned_at_ns, now_ns)
+    try:
+        if not all(is_in_reach(contents, at_ns) for at_ns in instants):
+            return Unknown("an instant of the papers is years from the certificate's")
+        question = Question(
+            contents=contents,
+            product=product(contents.product),
+            prescribed_activity_gbq=order.prescribed_activity_gbq,
+            tolerance_ratio=order.tolerance_ratio,
+            appointment_ns=plan.planned_at_ns,
+            as_of_ns=now_ns,
+            eta_ns=shipment.eta_ns,
+            limits=shipment.limits,
+            statement=None if statement.witness is None else statement,
+            changes=_changes(statement, alarms),
+            exercise=shipment.exercise,
+        )
+        return arrival(question)
+    except UnknownWordError as error:
+        return Unknown(str(error))
+
+
+def _changes(statement: Statement, alarms: Alarms) -> tuple[str, ...]:
+    seen = [
+        f"{alarm.happened.event.what.replace('-', ' ')}: {alarm.happened.event.text}"
+        for alarm in alarms.alarms
+        if alarm.happened.event.what in alarming.CHANGES
+    ]
+    witness = statement.witness
+    if witness is not None and witness.verdict in (
+        WitnessVerdict.LOW,
+        WitnessVerdict.HIGH,
+    ):
+        seen.append("the detectors disagree with the certificate")
+    return tuple(seen)

@@ -1,0 +1,329 @@
+"""What the programming interface answers, as types.
+
+Instants are RFC 3339 strings, UTC unless the name says otherwise. Activities are in
+GBq with expanded uncertainty, k = 2. A value that is missing is null or absent.
+"""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Instant = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+GBq = Annotated[float, Field(json_schema_extra={"x-ucum": "GBq"})]
+
+
+class Message(BaseModel):
+    """Base of everything that is answered: frozen, nothing unknown."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ActivityMessage(Message):
+    """Activity by certificate and decay at an instant."""
+
+    at: Instant
+    activity_gbq: GBq
+    activity_expanded_u_gbq: GBq
+    percent_of_prescribed: float
+
+
+class WindowMessage(Message):
+    """A span of instants, and whether the appointment lies in it."""
+
+    from_at: Instant
+    to_at: Instant
+    contains_appointment: bool
+
+
+class CertificateMessage(Message):
+    """The calibration certificate; the reference instant in its own zone."""
+
+    vial: str
+    nuclide: str
+    activity_gbq: GBq
+    activity_expanded_u_gbq: GBq
+    coverage_factor: float
+    reference_at: Instant
+    reference_kind: str
+    volume_ml: float
+    production_route: str
+    standard: str
+    document_sha256: str | None
+    half_life_s: float
+    label_half_life_d: float
+
+
+class VolumeMessage(Message):
+    """What to draw at the appointment; null with its reasons where withheld."""
+
+    volume_ml: float | None
+    withheld: tuple[str, ...]
+    exercise: bool
+
+
+class DetectorsMessage(Message):
+    """The detectors' word. ``ratio`` is seen over expected."""
+
+    sentence: str
+    verdict: str | None
+    ratio: float | None
+    ratio_expanded_u: float | None
+    noticeable_ratio: float | None
+    reasons: tuple[str, ...]
+    method: str | None
+    at: Instant | None
+    clock_is_doubtful: bool
+
+
+class ArrivalMessage(Message):
+    """The arrival estimate: advisory, not a dosage determination."""
+
+    advisory: str
+    exercise: bool
+    shipment: str
+    order: str
+    centre: str
+    product: str
+    as_of: Instant
+    appointment: Instant
+    plan_version: int
+    prescribed_activity_gbq: GBq
+    tolerance_ratio: float
+    coverage_factor: float
+    method: str
+    certificate: CertificateMessage
+    now: ActivityMessage
+    at_eta: ActivityMessage | None
+    eta_kind: str
+    at_appointment: ActivityMessage
+    at: ActivityMessage | None
+    whole_vial: WindowMessage | None
+    surely_inside: WindowMessage | None
+    by_volume: WindowMessage | None
+    volume: VolumeMessage
+    expires_at: Instant
+    arrive_by: Instant
+    decide_by: Instant
+    detectors: DetectorsMessage
+    package: str
+    changes: tuple[str, ...]
+    not_seen: tuple[str, ...]
+
+
+class StepMessage(Message):
+    """One scan of a handover."""
+
+    fact: str
+    handover: str
+    at: Instant
+    author: str
+    role: str
+    giver: str
+    receiver: str
+    place: str
+    condition: str
+    seal: str
+    state: str
+    flags: tuple[str, ...]
+    remark: str | None
+
+
+class CustodyMessage(Message):
+    """Who has it since when, and every scan, oldest first."""
+
+    holder: str | None
+    since: Instant | None
+    seal: str | None
+    steps: tuple[StepMessage, ...]
+
+
+class EventMessage(Message):
+    """An alarm from its first event on."""
+
+    gateway: str
+    epoch: str
+    sequence: int
+    what: str
+    severity: str
+    text: str
+    state: str
+    exercise: bool
+    is_late: bool
+    at: Instant | None
+    cleared_at: Instant | None
+    received_at: Instant
+    sensor: str | None
+    value: float | None
+    limit: float | None
+    unit: str | None
+    repeats: int
+    acknowledged_by: str | None
+    remark: str | None
+
+
+class HealthMessage(Message):
+    """How complete the history of a gateway's newest epoch is."""
+
+    gateway: str
+    epoch: str
+    received: int
+    contiguous: int | None
+    ranges_above: tuple[tuple[int, int], ...]
+    head_sequence: int | None
+    head_at: Instant | None
+    backlog: int | None
+    outbox_bytes: int | None
+    free_bytes: int | None
+    last_record_at: Instant | None
+    last_received_at: Instant
+    time_source: str
+    clock_is_doubtful: bool
+
+
+class PlanMessage(Message):
+    """One version of the appointment."""
+
+    version: int
+    planned_at: Instant
+    stated_at: Instant
+    author: str
+    remark: str | None
+
+
+class LegMessage(Message):
+    """One leg as planned."""
+
+    mode: str
+    origin: str
+    destination: str
+    departs_at: Instant
+    arrives_at: Instant
+    carrier: str | None
+
+
+class ShipmentMessage(Message):
+    """One shipment as it stands."""
+
+    shipment: str
+    exercise: bool
+    phase: str
+    order: str | None
+    product: str | None
+    centre: str | None
+    gateway: str | None
+    container: str | None
+    seal: str | None
+    holder: str | None
+    appointment: Instant | None
+    eta: Instant | None
+    now: ActivityMessage | None
+    at_appointment: ActivityMessage | None
+    no_estimate_because: str | None
+    open_alarms: int
+    last_record_at: Instant | None
+    plans: tuple[PlanMessage, ...]
+    legs: tuple[LegMessage, ...]
+
+
+class ListMessage(Message):
+    """All shipments, the most urgent first, as of the server's clock."""
+
+    now: Instant
+    exercise: bool
+    shipments: tuple[ShipmentMessage, ...]
+
+
+class SeriesMessage(Message):
+    """One quantity of one sensor: four columns of the same length."""
+
+    sensor: str
+    quantity: str
+    at_s: tuple[float, ...]
+    value: tuple[float, ...]
+    minimum: tuple[float, ...]
+    maximum: tuple[float, ...]
+
+
+class SeriesListMessage(Message):
+    """The series of a shipment. Gaps are absent points, wider than ``gap_s``."""
+
+    now: Instant
+    exercise: bool
+    gap_s: float
+    series: tuple[SeriesMessage, ...]
+    silences: tuple[tuple[float, float], ...]
+    temperature_min_c: float | None
+    temperature_max_c: float | None
+
+
+class FixMessage(Message):
+    """One position with a fix."""
+
+    at: Instant
+    fix: str
+    latitude_deg: float
+    longitude_deg: float
+    altitude_m: float | None
+
+
+class RouteMessage(Message):
+    """The way travelled, and the places of the handovers."""
+
+    exercise: bool
+    fixes: tuple[FixMessage, ...]
+    places: tuple[FixMessage, ...]
+    place_names: tuple[str, ...]
+
+
+class TakenMessage(Message):
+    """A fact was taken, or is held already; ``digest`` is its SHA-256."""
+
+    digest: str
+    outcome: str
+
+
+class IssuedMessage(Message):
+    """A command was sealed for a gateway."""
+
+    gateway: str
+    counter: int
+
+
+class AnswerMessage(Message):
+    """The record that answered a command."""
+
+    kind: str
+    epoch: str
+    sequence: int
+    received_at: Instant
+
+
+class CommandMessage(Message):
+    """A command to a gateway and its answer, null until it has come."""
+
+    gateway: str
+    counter: int
+    answer: AnswerMessage | None
+
+
+class RefusedMessage(Message):
+    """Why something was refused: a closed reason, and a detail for people."""
+
+    reason: str
+    detail: str
+
+
+ANSWERS: tuple[type[Message], ...] = (
+    ListMessage,
+    ShipmentMessage,
+    ArrivalMessage,
+    SeriesListMessage,
+    RouteMessage,
+    CustodyMessage,
+    EventMessage,
+    HealthMessage,
+    TakenMessage,
+    IssuedMessage,
+    CommandMessage,
+    RefusedMessage,
+)

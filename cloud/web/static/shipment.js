@@ -1,0 +1,31 @@
+// The plots and the map of one shipment.
+import { nowMs } from "/static/live.js";
+import { drawMap } from "/static/map.js";
+import { drawPlots } from "/static/plots.js";
+
+const shipment = document.querySelector("[data-shipment]").dataset.shipment;
+const base = `/api/shipments/${encodeURIComponent(shipment)}`;
+const REST_MS = 2500;
+let readAt = -Infinity;
+let isReading = false;
+
+async function read() {
+  if (isReading || performance.now() - readAt < REST_MS) return;
+  isReading = true;
+  try {
+    const map = document.getElementById("map");
+    const [series, route] = await Promise.all([
+      fetch(`${base}/series?max_points=400`).then((r) => (r.ok ? r.json() : null)),
+      map ? fetch(`${base}/route`).then((r) => (r.ok ? r.json() : null)) : null,
+    ]);
+    if (series) drawPlots(series, nowMs() / 1000);
+    if (map && route) await drawMap(map, route);
+  } catch { /* the next event reads again */ }
+  readAt = performance.now();
+  isReading = false;
+}
+
+document.addEventListener("exchanged", read);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { readAt = -Infinity; read(); });
+window.addEventListener("load", read);
+if (document.readyState === "complete") read();

@@ -1,0 +1,227 @@
+"""Pages: server-rendered, complete without scripts; scripts keep them current.
+
+Parts marked ``data-live`` are exchanged when the server renders them differently, so
+that there is one place that knows how a value is written.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from cloud.adapters.series_rows import Summary
+from cloud.alarms import Alarm, Alarms, Happened, silence_until_ns
+from cloud.arrival import Arrival, u_text, unit_of, value_text
+from cloud.web import formats
+from cloud.web.answers import certain_text
+from cloud.web.api import by_urgency
+from cloud.web.desk import Desk, Situation
+from cloud.web.picture import Picture, picture
+from cloud.web.site import Site, may_see_positions, site_of
+from cloud.web.urgency import LATENCY_S, Urgency, urgency
+
+router: Final = APIRouter(include_in_schema=False)
+TEMPLATES: Final = Path(__file__).with_name("templates")
+REPORT_INTERVAL_S: Final = 60.0
+BEAT_INTERVAL_S: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One plot: which quantities of which sensors, and their unit."""
+
+    name: str
+    title: str
+    quantities: tuple[str, ...]
+    prefix: str
+    unit: str
+    digits: int
+    scale: str = "linear"
+
+
+FIGURES: Final = (
+    Figure(
+        "witness",
+        "Count rate seen, and expected by certificate and decay",
+        ("count_rate_per_s", "expected_count_rate_per_s"),
+        "vial/",
+        "1/s",
+        1,
+    ),
+    Figure("temperature", "Temperature", ("temperature_c",), "", "\N{DEGREE SIGN}C", 1),
+    Figure(
+        "detectors", "Each detector", ("count_rate_per_s",), "board/", "1/s", 1, "log"
+    ),
+    Figure("pressure", "Pressure", ("pressure_hpa",), "", "hPa", 0),
+    Figure(
+        "acceleration",
+        "Largest acceleration",
+        ("max_acceleration_m_s2",),
+        "",
+        "m/s\N{SUPERSCRIPT TWO}",
+        1,
+    ),
+    Figure("supply", "Supply of the gateway", ("voltage_v",), "", "V", 2),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What a plot says in words: one sensor's last value and extremes."""
+
+    sensor: str
+    summary: Summary
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """An event with what became of it, if it was an alarm."""
+
+    happened: Happened
+    alarm: Alarm | None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One shipment on the page of all."""
+
+    situation: Situation
+    urgency: Urgency
+
+    @property
+    def estimate(self) -> Arrival | None:
+        """The arrival estimate, if there is one."""
+        found = self.situation.arrival
+        return found if isinstance(found, Arrival) else None
+
+
+def _environment() -> Environment:
+    found = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.globals.update(
+        value_text=value_text,
+        u_text=u_text,
+        unit_of=unit_of,
+        local_text=formats.local_text,
+        zone_text=formats.zone_text,
+        age_text=formats.age_text,
+        rfc3339=certain_text,
+    )
+    found.globals["parts"] = found.get_template("_parts.html").module
+    return found
+
+
+_pages: Final = _environment()
+
+
+@router.get("/")
+def show_shipments(request: Request) -> HTMLResponse:
+    """Show all shipments, the most urgent first."""
+    desk = site_of(request).desk
+    _now_ns, speed = desk.pace.read()
+    ordered = by_urgency(desk.situations(), speed)
+    rows = [Row(found, urgency(found, speed)) for found in ordered]
+    return _page("shipments.html", desk, rows=rows)
+
+
+@router.get("/shipments/{shipment}")
+def show_shipment(request: Request, shipment: str) -> HTMLResponse:
+    """Show one shipment."""
+    site = site_of(request)
+    situation = site.desk.situation(shipment)
+    if situation is None:
+        page = _page("unknown.html", site.desk, shipment=shipment)
+        page.status_code = 404
+        return page
+    _now_ns, speed = site.desk.pace.read()
+    row = Row(situation, urgency(situation, speed))
+    return _page(
+        "shipment.html",
+        site.desk,
+        row=row,
+        s=situation.shipment,
+        situation=situation,
+        estimate=row.estimate,
+        offset=_offset_minutes(situation),
+        drawing=_drawing(situation),
+        figures=[(figure, _lines(site.desk, situation, figure)) for figure in FIGURES],
+        occurrences=_occurrences(site, situation),
+        silence=_silence(situation.alarms, situation.now_ns),
+        may_see_positions=may_see_positions(request),
+    )
+
+
+def _page(template: str, desk: Desk, **values: object) -> HTMLResponse:
+    now_ns, speed = desk.pace.read()
+    latency_s = speed * LATENCY_S
+    return HTMLResponse(
+        _pages.get_template(template).render(
+            now_ns=now_ns,
+            speed=speed,
+            exercise=desk.clock.exercise,
+            report_stale_s=round(2 * REPORT_INTERVAL_S + latency_s),
+            beat_stale_s=round(3 * BEAT_INTERVAL_S + latency_s),
+            **values,
+        )
+    )
+
+
+def _offset_minutes(situation: Situation) -> int:
+    plan = situation.shipment.plan
+    return plan.offset_minutes if plan else 0
+
+
+def _drawing(situation: Situation) -> Picture | None:
+    if not isinstance(situation.arrival, Arrival):
+        return None
+    return picture(situation.arrival, _offset_minutes(situation))
+
+
+def _lines(desk: Desk, situation: Situation, figure: Figure) -> list[Line]:
+    span, gateway = desk.span_ns(situation.shipment), situation.shipment.gateway
+    if span is None or gateway is None:
+        return []
+    found = [
+        (channel, desk.series.summary((gateway, *channel[:2]), span))
+        for channel in desk.series.channels(gateway)
+        if channel.quantity in figure.quantities
+        and channel.sensor.startswith(figure.prefix)
+    ]
+    return [
+        Line(line_name(channel.sensor, channel.quantity), summary)
+        for channel, summary in found
+        if summary is not None
+    ]
+
+
+def line_name(sensor: str, quantity: str) -> str:
+    """Return how people call one line of a plot."""
+    if sensor.startswith("vial/"):
+        return "expected" if quantity.startswith("expected") else "seen"
+    return sensor.partition("/")[2] or sensor
+
+
+def _occurrences(site: Site, situation: Situation) -> list[Occurrence]:
+    """Return all events, newest first, with what became of the alarms."""
+    raised = {
+        (alarm.happened.epoch, alarm.happened.sequence): alarm
+        for alarm in situation.alarms.alarms
+    }
+    events = site.desk.events_of(situation.shipment)
+    newest = sorted(events, key=lambda h: (h.rank, h.sequence), reverse=True)
+    return [Occurrence(h, raised.get((h.epoch, h.sequence))) for h in newest]
+
+
+def _silence(alarms: Alarms, now_ns: int) -> Happened | None:
+    """Return the announcement of the radio silence that holds now."""
+    if silence_until_ns(alarms, now_ns) is None:
+        return None
+    return alarms.silence
