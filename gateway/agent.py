@@ -81,6 +81,7 @@ class Agent:
         self._dirty = asyncio.Event()
         self._urgent = asyncio.Event()
         self._heartbeat_boot_ns = 0
+        self._faults_stated = 0
         self._link = make_link(self)
         parts.station.follow(
             parts.orders.assignment(), is_loaded=parts.orders.is_loaded
@@ -216,11 +217,28 @@ class Agent:
     async def _commit(self) -> None:
         self._dirty.clear()
         self._urgent.clear()
-        # In the loop: one write and one fdatasync, while the kernel keeps the lines.
-        self._parts.outbox.commit()
+        await asyncio.to_thread(self._parts.outbox.commit)
+        self._state_storage_faults()
         if self._parts.sealer.state_gaps():
             self._dirty.set()
         self._link.wake()
+
+    def _state_storage_faults(self) -> None:
+        outbox = self._parts.outbox
+        if outbox.storage_faults == self._faults_stated:
+            return
+        self._faults_stated = outbox.storage_faults
+        held = "records are held in memory only" if outbox.is_volatile else "recovered"
+        self._state(
+            Event(
+                what=EventKind.STORAGE_FAULT,
+                severity=Severity.ALARM,
+                from_boot_ns=self._parts.clock.boot_ns(),
+                text=f"the disk failed {outbox.storage_faults} times; {held}",
+                count=outbox.storage_faults,
+            ),
+            is_alarm=True,
+        )
 
     # -- what the cloud says -----------------------------------------------------
 
@@ -270,6 +288,7 @@ class Agent:
     def _carry_out(self, taken: Taken, boot_ns: int) -> None:
         counter, body = taken.command.header.counter, taken.command.body
         self._parts.orders.keep(taken)
+        self._parts.outbox.remember_command(counter)
         _log.info(
             "event=command kind=%s counter=%d", taken.command.header.kind, counter
         )

@@ -102,13 +102,15 @@ def compose(config: Config, configuration_digest: bytes) -> Agent:
         report_interval_ns=round(config.report_interval_s * NS_PER_S),
         gps_sets_clock=config.clock.gps_sets_clock,
     )
+    orders = Orders(directory, config.gateway, keys, model_digest)
+    orders.refuse_up_to(outbox.command_counter)
     parts = Parts(
         clock=clock,
         timekeeper=timekeeper,
         station=Station(plan, timekeeper, clock.boot_ns()),
         outbox=outbox,
         sealer=Sealer(config.gateway, outbox, signer, clock, timekeeper),
-        orders=Orders(directory, config.gateway, keys, model_digest),
+        orders=orders,
         lines=tuple(_line(port) for port in config.ports),
         birth=Birth(
             software=f"dosetrail {gateway.VERSION}",

@@ -87,6 +87,14 @@ class Orders:
         """Counter of the last command taken."""
         return self._kept.counter
 
+    def refuse_up_to(self, counter: int) -> None:
+        """Refuse all commands up to a counter that another store remembers.
+
+        So a damaged file of orders does not make old commands new again.
+        """
+        if counter > self._kept.counter:
+            self._kept = msgspec.structs.replace(self._kept, counter=counter)
+
     @property
     def is_loaded(self) -> bool:
         """Whether the vial's fingerprint was taken."""

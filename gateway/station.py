@@ -158,6 +158,7 @@ class Station:
         statements += self._hear(line, boot_ns)
         statements += self._special(item, boot_ns)
         events = self._vigil.take(item, boot_ns, self._timekeeper.utc_ns(boot_ns))
+        self._vigil.hear(item)
         statements += self._events(events, boot_ns)
         if self._report_interval_ns == 0:
             statements += self._close(max(boot_ns, self._interval.from_boot_ns))

@@ -38,6 +38,7 @@ class Vigil:
         self._excursions: ExcursionMonitor | None = None
         self._lid = Lid.UNKNOWN
         self._board_boots: dict[str, int] = {}
+        self._heard: set[str] = set()
 
     def follow(self, limits: ProductLimits | None) -> None:
         """Follow a product's limits from now on, or none."""
@@ -60,6 +61,10 @@ class Vigil:
                 return self._board(reading, boot_ns)
             case _:
                 return []
+
+    def hear(self, reading: Reading) -> None:
+        """Note that a board speaks: a HELLO of it from now on is a reboot."""
+        self._heard.add(reading.sensor.partition("/")[0])
 
     def shock(self, shock: Shock) -> Event:
         """Return the event of one whole waveform."""
@@ -110,7 +115,8 @@ class Vigil:
     def _board(self, reading: BoardReading, boot_ns: int) -> list[Event]:
         before = self._board_boots.get(reading.sensor)
         self._board_boots[reading.sensor] = reading.boot_count
-        if before is None or before == reading.boot_count:
+        is_first = reading.sensor.partition("/")[0] not in self._heard
+        if is_first or before == reading.boot_count:
             return []
         return [
             Event(

@@ -67,8 +67,8 @@ class Witness(msgspec.Struct, frozen=True, omit_defaults=True):
 
     ``ratio`` is net counts over expected net counts by certificate and decay, with
     standard uncertainty ``ratio_u``. ``noticeable_ratio`` is the size of a relative
-    error that would have been noticed (k = 2). The ratio is absent where the source
-    cannot be seen.
+    error that would have been noticed (k = 2). ``counts`` and ``expected_counts`` are
+    gross, background included. The ratio is absent where the source cannot be seen.
     """
 
     vial: str

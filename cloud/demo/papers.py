@@ -5,7 +5,7 @@ at the appointment, 119.5 hours later, from Ivrea to Heidelberg.
 """
 
 import hashlib
-from typing import Final
+from typing import Final, NamedTuple
 
 from schemas.contents import Contents, Impurity, ProductionRoute, ReferenceKind
 from schemas.facts import Certificate, Consignment, Leg, LegMode, Order
@@ -13,11 +13,21 @@ from schemas.units import instant_ns
 
 SHIPMENT: Final = "S-2026-1147"
 SEAL: Final = "DT-884213"
+
+
+class Place(NamedTuple):
+    """Where something is handed over."""
+
+    name: str
+    latitude_deg: float
+    longitude_deg: float
+
+
 PLACES: Final = {
-    "ivrea": "production site, Ivrea",
-    "malpensa": "Milan Malpensa, cargo",
-    "frankfurt-airport": "Frankfurt airport, cargo",
-    "heidelberg": "treatment centre, Heidelberg",
+    "ivrea": Place("production site, Ivrea", 45.467, 7.875),
+    "malpensa": Place("Milan Malpensa, cargo", 45.630, 8.723),
+    "frankfurt-airport": Place("Frankfurt airport, cargo", 50.033, 8.570),
+    "heidelberg": Place("treatment centre, Heidelberg", 49.417, 8.670),
 }
 _CET_MINUTES: Final = 60
 
@@ -28,7 +38,7 @@ def order() -> Order:
         shipment=SHIPMENT,
         order="HD-RLT-20417",
         product="pluvicto",
-        centre=PLACES["heidelberg"],
+        centre=PLACES["heidelberg"].name,
         planned_at_ns=instant_ns("2026-11-27T11:30:00+01:00"),
         offset_minutes=_CET_MINUTES,
         prescribed_activity_gbq=7.4,
@@ -84,8 +94,8 @@ def consignment(gateway: str, container: str, container_digest: bytes) -> Consig
     legs = tuple(
         Leg(
             mode=mode,
-            origin=PLACES[origin],
-            destination=PLACES[destination],
+            origin=PLACES[origin].name,
+            destination=PLACES[destination].name,
             departs_at_ns=instant_ns(f"2026-11-{departs}:00+01:00"),
             arrives_at_ns=instant_ns(f"2026-11-{arrives}:00+01:00"),
             carrier=carrier,

@@ -1,8 +1,7 @@
 """Edges that a review found open, one minimal case each; the contract closes them.
 
 Writers and readers are asked apart: what is not written is still refused when some
-other writer sends it. A case under ``loose`` is still open: when it passes, take its
-mark away.
+other writer sends it.
 """
 
 import struct
