@@ -70,7 +70,7 @@ def test_paths_are_absolute_and_beside_the_file(tmp_path: Path) -> None:
 
 
 WRONG = {
-    "unknown key": ("gateway =", "gatway =", ["gat", "sample"]),
+    "unknown key": ("gateway =", "gateways =", ["gat", "sample"]),
     "unknown key in a section": ("tls_ca =", "tls_cs =", ["tls_cs", "$.broker"]),
     "missing key": ('gateway = "gw-ivrea-07"', "", ["gateway", "missing"]),
     "not a name": ('"gw-ivrea-07"                 #', '"GW 7" #', ["GW 7", "a-z"]),
