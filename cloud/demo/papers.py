@@ -1,18 +1,23 @@
-"""The papers of the journey: order, certificate and consignment of one dose.
+"""The papers of the journey: they lie in ``papers/``, as people would write them.
 
 A Pluvicto vial of 12.5 GBq at calibration (12.5 mL at 1 GBq/mL) that holds 7.4 GBq
 at the appointment, 119.5 hours later, from Ivrea to Heidelberg.
 """
 
-import hashlib
-from typing import Final, NamedTuple
+from pathlib import Path
+from typing import Final, NamedTuple, TypeVar
 
-from schemas.contents import Contents, Impurity, ProductionRoute, ReferenceKind
-from schemas.facts import Certificate, Consignment, Leg, LegMode, Order
-from schemas.units import instant_ns
+import msgspec
 
+from cloud.errors import ConfigError
+from cloud.papers import read_paper
+from schemas.facts import Acceptance, Certificate, Consignment, FactBody, Order
+
+FOLDER: Final = Path(__file__).parent / "papers"
+# As the papers have them; read here they would be needed wherever this is imported.
 SHIPMENT: Final = "S-2026-1147"
 SEAL: Final = "DT-884213"
+T = TypeVar("T", bound=FactBody)
 
 
 class Place(NamedTuple):
@@ -29,77 +34,39 @@ PLACES: Final = {
     "frankfurt-airport": Place("Frankfurt airport, cargo", 50.033, 8.570),
     "heidelberg": Place("treatment centre, Heidelberg", 49.417, 8.670),
 }
-_CET_MINUTES: Final = 60
 
 
 def order() -> Order:
     """Return the order of the dose."""
-    return Order(
-        shipment=SHIPMENT,
-        order="HD-RLT-20417",
-        product="pluvicto",
-        centre=PLACES["heidelberg"].name,
-        planned_at_ns=instant_ns("2026-11-27T11:30:00+01:00"),
-        offset_minutes=_CET_MINUTES,
-        prescribed_activity_gbq=7.4,
-        tolerance_ratio=0.10,
-    )
+    return _read("order.toml", Order)
 
 
 def certificate() -> Certificate:
     """Return the calibration certificate of the vial."""
-    contents = Contents(
-        vial="PLV-1147-01",
-        product="pluvicto",
-        nuclide="Lu-177",
-        activity_gbq=12.5,
-        activity_expanded_u_gbq=0.625,
-        coverage_factor=2.0,
-        reference_at_ns=instant_ns("2026-11-22T12:00:00+01:00"),
-        reference_kind=ReferenceKind.CALIBRATION,
-        offset_minutes=_CET_MINUTES,
-        volume_ml=12.5,
-        production_route=ProductionRoute.CARRIER_ADDED,
-        standard="secondary standard, traceable to PTB",
-        impurities=(Impurity("Lu-177m", 1.0e-4, 5.0e-5),),
-        document=hashlib.sha256(b"certificate of PLV-1147-01").digest(),
-    )
-    return Certificate(SHIPMENT, contents)
+    return _read("certificate.toml", Certificate)
 
 
 def consignment(gateway: str, container: str, container_digest: bytes) -> Consignment:
-    """Return the packing of the vial with its lane."""
-    rows = (
-        (LegMode.HOLD, "ivrea", "ivrea", "25T16:00", "25T18:00", "producer"),
-        (LegMode.ROAD, "ivrea", "malpensa", "25T18:00", "25T19:30", "courier-road-a"),
-        (LegMode.HOLD, "malpensa", "malpensa", "25T19:30", "26T03:50", "airline"),
-        (LegMode.AIR, "malpensa", "frankfurt-airport", "26T03:50", "26T05:25", "air"),
-        (
-            LegMode.HOLD,
-            "frankfurt-airport",
-            "frankfurt-airport",
-            "26T05:25",
-            "26T16:30",
-            "customs",
-        ),
-        (
-            LegMode.ROAD,
-            "frankfurt-airport",
-            "heidelberg",
-            "26T16:30",
-            "26T18:50",
-            "courier-road-b",
-        ),
+    """Return the packing of the vial with its lane, in what was really packed."""
+    return msgspec.structs.replace(
+        _read("consignment.toml", Consignment),
+        gateway=gateway,
+        container=container,
+        container_digest=container_digest,
     )
-    legs = tuple(
-        Leg(
-            mode=mode,
-            origin=PLACES[origin].name,
-            destination=PLACES[destination].name,
-            departs_at_ns=instant_ns(f"2026-11-{departs}:00+01:00"),
-            arrives_at_ns=instant_ns(f"2026-11-{arrives}:00+01:00"),
-            carrier=carrier,
-        )
-        for mode, origin, destination, departs, arrives, carrier in rows
-    )
-    return Consignment(SHIPMENT, gateway, container, container_digest, SEAL, legs)
+
+
+def acceptance() -> Acceptance:
+    """Return the centre's decision at arrival."""
+    return _read("acceptance.toml", Acceptance)
+
+
+def _read(name: str, kind: type[T]) -> T:
+    path = FOLDER / name
+    try:
+        body = read_paper(path.read_bytes(), str(path))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot read it: {error.strerror}") from error
+    if not isinstance(body, kind):
+        raise ConfigError(f"{path}: no {kind.__name__.lower()}")
+    return body

@@ -1,35 +1,31 @@
 """The people of the journey: each signs facts with a key of their own."""
 
-import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 
+from cloud.adapters.chain_file import chain_path, sign
 from cloud.adapters.key_file import FileSigner
-from schemas.envelope import ZERO_DIGEST, digest
-from schemas.facts import KINDS, VERSION, FactBody, FactHeader, seal_fact
+from cloud.signing import Author
+from schemas.facts import FactBody
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody with a key; keeps the chain of what they said."""
+    """Somebody with a key in a file.
+
+    The chain of what they said lies next to the key, so that their next word may also
+    be a paper, signed by ``dosetrail-cloud paper sign`` while the journey runs.
+    """
 
     name: str
     signer: FileSigner
-    sequence: int = 0
-    previous: bytes = field(default=ZERO_DIGEST)
+    key: Path
 
     def say(self, body: FactBody, utc_ns: int) -> bytes:
-        """Return the sealed fact, linked to this person's previous one."""
-        header = FactHeader(
-            version=VERSION,
-            fact=secrets.token_bytes(16),
-            author=self.name,
-            sequence=self.sequence,
-            previous=self.previous,
-            utc_ns=utc_ns,
-            kind=KINDS[type(body)],
-            exercise=True,
-        )
-        sealed = seal_fact(header, body, self.signer)
-        self.sequence += 1
-        self.previous = digest(sealed)
-        return sealed
+        """Return the sealed fact, linked to this person's previous one.
+
+        Raises:
+            ConfigError: the chain cannot be read or written.
+        """
+        author = Author(self.name, self.signer, exercise=True)
+        return sign(author, body, utc_ns, chain_path(self.key))
