@@ -8,12 +8,15 @@ What opens an alarm and what closes it:
   graded info says that the condition is over (the lid closed, back in range), at
   the end that it states, else when it happened;
 - a shock is over when it is felt: each is an alarm of its own, and stays open;
+  what several sensors felt within a second is one impact;
 - an acknowledgement says that a person has seen it; it does not clear anything;
 - ``radio-silence-begins`` is an announcement until ``radio-silence-ends`` or until
   its expected end: silence in flight is no alarm.
 
 The order is that of the events, never of their arrival, so late data cannot
-overwrite newer state. An alarm that was learned late is marked so.
+overwrite newer state. An alarm that was learned late is marked so: after half an
+hour, or after what ordinary delivery may take where simulated time runs faster, but
+always after half an hour where it happened in announced radio silence.
 """
 
 from collections.abc import Iterable, Mapping
@@ -25,6 +28,7 @@ from schemas.events import Event, EventKind, Severity
 from schemas.units import NS_PER_S
 
 LATE_AFTER_NS: Final = 1800 * NS_PER_S
+IMPACT_NS: Final = NS_PER_S
 
 _CLEARS: Final[Mapping[EventKind, tuple[EventKind, ...]]] = {
     EventKind.SENSOR_FOUND: (EventKind.SENSOR_LOST, EventKind.SENSOR_DESYNCHRONISED),
@@ -109,13 +113,19 @@ def _urgency(alarm: Alarm) -> tuple[bool, int]:
 
 
 def fold(
-    events: Iterable[Happened], acknowledgements: Iterable[Acknowledged] = ()
+    events: Iterable[Happened],
+    acknowledgements: Iterable[Acknowledged] = (),
+    late_after_ns: int | None = LATE_AFTER_NS,
 ) -> Alarms:
-    """Return the state that the events of one gateway lead to, in any order."""
+    """Return the state that the events of one gateway lead to, in any order.
+
+    ``late_after_ns`` is what ordinary delivery may take; absent where it is not known,
+    then only radio silence makes an alarm late.
+    """
     once = {(h.gateway, h.epoch, h.sequence): h for h in events}
     state = Alarms()
     for happened in sorted(once.values(), key=lambda h: (h.rank, _order(h))):
-        state = _apply(state, happened)
+        state = _apply(state, happened, late_after_ns)
     for word in sorted(acknowledgements, key=lambda a: a.at_ns):
         state = replace(state, alarms=tuple(_heard(a, word) for a in state.alarms))
     return state
@@ -127,7 +137,7 @@ def _order(happened: Happened) -> tuple[int, int]:
     return (happened.sequence, happened.event.from_boot_ns)
 
 
-def _apply(state: Alarms, happened: Happened) -> Alarms:
+def _apply(state: Alarms, happened: Happened, late_after_ns: int | None) -> Alarms:
     event = happened.event
     if event.what is EventKind.RADIO_SILENCE_BEGINS:
         return replace(state, silence=happened)
@@ -135,7 +145,9 @@ def _apply(state: Alarms, happened: Happened) -> Alarms:
         return replace(state, silence=None)
     if event.severity is Severity.INFO:
         return replace(state, alarms=_clear(state.alarms, happened))
-    return replace(state, alarms=_raise(state.alarms, happened))
+    allowed_ns = late_after_ns if state.silence is None else LATE_AFTER_NS
+    is_late = _is_late(happened, allowed_ns)
+    return replace(state, alarms=_raise(state.alarms, happened, is_late=is_late))
 
 
 def _clear(alarms: tuple[Alarm, ...], happened: Happened) -> tuple[Alarm, ...]:
@@ -155,13 +167,15 @@ def _is_of(alarm: Alarm, kinds: tuple[EventKind, ...], sensor: str | None) -> bo
     return event.what in kinds and event.sensor == sensor
 
 
-def _raise(alarms: tuple[Alarm, ...], happened: Happened) -> tuple[Alarm, ...]:
+def _raise(
+    alarms: tuple[Alarm, ...], happened: Happened, *, is_late: bool
+) -> tuple[Alarm, ...]:
     event = happened.event
     for index, alarm in enumerate(alarms):
         if _goes_on(alarm, event):
             merged = _merge(alarm, happened)
             return (*alarms[:index], merged, *alarms[index + 1 :])
-    return (*alarms, _new(happened))
+    return (*alarms, Alarm(happened, State.RAISED, event.severity, is_late))
 
 
 def _goes_on(alarm: Alarm, event: Event) -> bool:
@@ -170,20 +184,16 @@ def _goes_on(alarm: Alarm, event: Event) -> bool:
     return alarm.is_open and _is_of(alarm, (event.what,), event.sensor)
 
 
-def _new(happened: Happened) -> Alarm:
-    severity = happened.event.severity
-    return Alarm(happened, State.RAISED, severity, _is_late(happened))
-
-
 def _merge(alarm: Alarm, happened: Happened) -> Alarm:
     worst = max(alarm.severity, happened.event.severity, key=_RANK.__getitem__)
     repeats = alarm.repeats + (happened.event.count or 1)
     return replace(alarm, severity=worst, repeats=repeats)
 
 
-def _is_late(happened: Happened) -> bool:
-    at_ns = happened.at_ns
-    return at_ns is not None and happened.received_at_ns - at_ns > LATE_AFTER_NS
+def _is_late(happened: Happened, allowed_ns: int | None) -> bool:
+    if happened.at_ns is None or allowed_ns is None:
+        return False
+    return happened.received_at_ns - happened.at_ns > allowed_ns
 
 
 def _heard(alarm: Alarm, word: Acknowledged) -> Alarm:
@@ -193,6 +203,30 @@ def _heard(alarm: Alarm, word: Acknowledged) -> Alarm:
         return alarm
     state = State.ACKNOWLEDGED if alarm.is_open else alarm.state
     return replace(alarm, state=state, acknowledged=word)
+
+
+def impacts(alarms: Iterable[Alarm]) -> tuple[Alarm, ...]:
+    """Return one shock for each impact, the strongest felt; oldest first."""
+    shocks = [a for a in alarms if a.happened.event.what is EventKind.SHOCK]
+    found: list[list[Alarm]] = []
+    for alarm in sorted(shocks, key=lambda a: a.happened.at_ns or 0):
+        if found and _is_one_impact(found[-1], alarm):
+            found[-1].append(alarm)
+        else:
+            found.append([alarm])
+    return tuple(max(felt, key=_strength) for felt in found)
+
+
+def _is_one_impact(felt: list[Alarm], alarm: Alarm) -> bool:
+    at_ns, began_ns = alarm.happened.at_ns, felt[0].happened.at_ns
+    if at_ns is None or began_ns is None or at_ns - began_ns > IMPACT_NS:
+        return False
+    sensors = {one.happened.event.sensor for one in felt}
+    return alarm.happened.event.sensor not in sensors
+
+
+def _strength(alarm: Alarm) -> tuple[int, float]:
+    return (_RANK[alarm.severity], alarm.happened.event.value or 0.0)
 
 
 def silence_until_ns(alarms: Alarms, now_ns: int) -> int | None:

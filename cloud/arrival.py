@@ -40,7 +40,11 @@ NOT_SEEN: Final = (
     "contamination on any surface",
     "what happened while a sensor was lost",
 )
+NOT_IN_PLACE: Final = "the vial is not in place yet"  # the gateway's reason
 REACH_HALF_LIVES: Final = 100
+# Above this a witness tells a missing vial, but not a dose that is noticeably wrong.
+COARSE_RATIO: Final = 0.2
+_WHOLE_PERCENT_FROM: Final = 0.1
 _IN_MBQ: Final = ("Ra-", "Ac-", "Pb-")  # labels of these are in MBq
 _VOUCHED: Final = frozenset({TimeSource.GPS, TimeSource.NTP, TimeSource.RECEIPT})
 
@@ -76,8 +80,8 @@ class Statement:
 class Question:
     """Everything an arrival estimate follows from.
 
-    ``appointment_ns`` is the newest version of the plan; ``changes`` are the open
-    alarms that tell of a change of the package, for people to read.
+    ``appointment_ns`` is the newest version of the plan. ``changes`` tell of a change
+    of the package, ``handling`` of shocks below the alarm, both for people to read.
     """
 
     contents: Contents
@@ -90,6 +94,7 @@ class Question:
     limits: ProductLimits | None = None
     statement: Statement | None = None
     changes: tuple[str, ...] = ()
+    handling: str | None = None
     exercise: bool = False
 
 
@@ -267,10 +272,15 @@ def _doubts(question: Question, then_gbq: float) -> tuple[Doubt, ...]:
     return tuple(doubt for holds, doubt in judged if holds)
 
 
+def is_waiting_for_vial(witness: Witness | None) -> bool:
+    """Say whether the detectors have no vial to judge yet."""
+    return witness is None or NOT_IN_PLACE in witness.reasons
+
+
 def detectors_word(witness: Witness | None) -> str:
     """Return the detectors' word as a sentence, with the error they would notice."""
-    if witness is None:
-        return "The detectors have not spoken yet."
+    if witness is None or is_waiting_for_vial(witness):
+        return "No word yet: the detectors speak once the vial is in place and counted."
     if witness.verdict is WitnessVerdict.NOT_OBSERVABLE or witness.ratio is None:
         why = f" ({'; '.join(witness.reasons)})" if witness.reasons else ""
         return (
@@ -282,7 +292,8 @@ def detectors_word(witness: Witness | None) -> str:
 
 def _finding(witness: Witness, ratio: float) -> str:
     expanded = COVERAGE_FACTOR * (witness.ratio_u or 0.0)
-    seen = f"{100 * ratio:.1f} % \N{PLUS-MINUS SIGN} {100 * expanded:.1f} % (k = 2)"
+    value, u = (f"{100 * part:.{_digits(expanded)}f} %" for part in (ratio, expanded))
+    seen = f"{value} \N{PLUS-MINUS SIGN} {u} (k = 2)"
     if witness.verdict is WitnessVerdict.AGREES:
         return f"The detectors agree: they see {seen} of what they should."
     word = "less" if witness.verdict is WitnessVerdict.LOW else "more"
@@ -293,21 +304,32 @@ def _finding(witness: Witness, ratio: float) -> str:
 
 
 def _noticeable(witness: Witness) -> str:
-    if witness.noticeable_ratio is None:
+    if (least := witness.noticeable_ratio) is None:
         return ""
+    percent = f"{100 * least:.{_digits(least)}f} %"
+    if least <= COARSE_RATIO:
+        return f" They would notice an error of {percent} or more, not a smaller one."
     return (
-        f" An error of {100 * witness.noticeable_ratio:.1f} % or more "
-        "would have been noticed."
+        " They would notice a missing vial; an error below "
+        f"{percent}, such as 20 % less, they would not."
     )
+
+
+def _digits(ratio: float) -> int:
+    return 0 if ratio >= _WHOLE_PERCENT_FROM else 1
 
 
 def package_word(question: Question) -> str:
     """Return what the sensors saw of the package; never that it is intact."""
+    shocks = f" Handling: {question.handling}." if question.handling else ""
     if question.changes:
-        return "A change was seen: " + "; ".join(question.changes) + "."
-    statement = question.statement
+        return "A change was seen: " + "; ".join(question.changes) + "." + shocks
+    return _unchanged(question.statement) + shocks
+
+
+def _unchanged(statement: Statement | None) -> str:
     if statement is None:
-        return "Nothing has been heard from the sensors yet."
+        return "No word on the package yet."
     witness = statement.witness
     if witness is not None and witness.verdict is WitnessVerdict.NOT_OBSERVABLE:
         return "No change seen by the other sensors; the detectors cannot judge now."

@@ -1,10 +1,12 @@
 """The arrival report for a terminal: plain, printable, 80 columns.
 
 It says what the page says, from the JSON of the programming interface, so that what
-is printed is what anybody can ask for.
+is printed is what anybody can ask for. Instants are in the centre's zone, with the
+day of the week, and UTC beside.
 """
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final
 
 from rich import box
@@ -40,16 +42,18 @@ def arrival_report(arrival: Json) -> RenderableType:
         title_align="left",
         box=box.SQUARE,
         width=WIDTH,
-        padding=(1, 2),
+        padding=(1, 1),
     )
 
 
 def _activities(arrival: Json) -> Table:
     table = Table(box=None, pad_edge=False, show_header=True, header_style="dim")
     table.add_column("by decay")
-    table.add_column("activity, k = 2", justify="right")
-    table.add_column("of prescribed", justify="right")
-    table.add_column("at", no_wrap=True)
+    table.add_column("k = 2", justify="right", no_wrap=True)
+    table.add_column("of order", justify="right", no_wrap=True)
+    zone = _zone(arrival["offset_minutes"])
+    beside = " (UTC)" if arrival["offset_minutes"] else ""
+    table.add_column(f"at, {zone}{beside}", no_wrap=True)
     rows = (
         ("now", arrival["now"]),
         (f"arrival, {arrival['eta_kind']}", arrival["at_eta"]),
@@ -61,7 +65,7 @@ def _activities(arrival: Json) -> Table:
                 Text(name, style="bold" if name == "appointment" else ""),
                 _amount(activity, arrival["certificate"]["nuclide"]),
                 f"{activity['percent_of_prescribed']:.1f} %",
-                _instant(activity["at"]),
+                _brief(activity["at"], arrival["offset_minutes"]),
             )
     return table
 
@@ -82,7 +86,7 @@ def _facts(arrival: Json) -> Table:
 
 
 def _lines(arrival: Json) -> list[tuple[str, str]]:
-    certificate = arrival["certificate"]
+    certificate, zone = arrival["certificate"], arrival["offset_minutes"]
     tolerance = f"\N{PLUS-MINUS SIGN}{100 * arrival['tolerance_ratio']:.0f} %"
     return [
         ("order", f"{arrival['order']}, {arrival['product']}, {arrival['centre']}"),
@@ -90,26 +94,35 @@ def _lines(arrival: Json) -> list[tuple[str, str]]:
             "certificate",
             f"{_amount(certificate, certificate['nuclide'])} "
             f"(k = {certificate['coverage_factor']:g}), "
-            f"{certificate['reference_kind']} {_instant(certificate['reference_at'])}",
+            f"{certificate['reference_kind']} "
+            f"{_instant(certificate['reference_at'], _own_zone(certificate))}",
         ),
-        (f"whole, {tolerance}", _window(arrival["whole_vial"])),
-        ("surely inside", _window(arrival["surely_inside"])),
-        ("by volume", _window(arrival["by_volume"])),
+        (f"whole, {tolerance}", _window(arrival["whole_vial"], zone)),
+        ("surely inside", _window(arrival["surely_inside"], zone)),
+        ("by volume", _window(arrival["by_volume"], zone)),
         ("volume", _volume(arrival["volume"])),
-        ("arrive by", _instant(arrival["arrive_by"])),
-        ("decide by", _instant(arrival["decide_by"])),
-        ("shelf life ends", _instant(arrival["expires_at"])),
-        ("detectors", arrival["detectors"]["sentence"]),
+        ("arrive by", _instant(arrival["arrive_by"], zone)),
+        ("decide by", _instant(arrival["decide_by"], zone)),
+        ("shelf life ends", _instant(arrival["expires_at"], zone)),
+        ("detectors", _detectors(arrival["detectors"], zone)),
         ("package", arrival["package"]),
         ("not seen", "; ".join(arrival["not_seen"])),
     ]
 
 
-def _window(window: Json | None) -> str:
+def _detectors(detectors: Json, zone: int) -> str:
+    sentence = str(detectors["sentence"])
+    if detectors["at"] is None:
+        return sentence
+    return f"{sentence} Last word {_instant(detectors['at'], zone)}."
+
+
+def _window(window: Json | None, zone: int) -> str:
     if window is None:
         return "at no time"
     inside = "" if window["contains_appointment"] else "; the appointment is outside"
-    return f"{_instant(window['from_at'])} to {_instant(window['to_at'])}{inside}"
+    from_at, to_at = _instant(window["from_at"], zone), _instant(window["to_at"], zone)
+    return f"{from_at}\nto {to_at}{inside}"
 
 
 def _volume(volume: Json) -> str:
@@ -119,7 +132,38 @@ def _volume(volume: Json) -> str:
     return f"{volume['volume_ml']:.2f} mL by certificate and decay only{mark}"
 
 
-def _instant(text: str) -> str:
-    """Shorten RFC 3339 to minutes; the zone stays."""
-    zone = "UTC" if text.endswith("Z") else f"UTC{text[-6:]}"
-    return f"{text[:10]} {text[11:16]} {zone}"
+def _instant(text: str, offset_minutes: int) -> str:
+    """Write RFC 3339 to the minute in a zone, UTC beside where that differs."""
+    local, utc = _both(text, offset_minutes)
+    beside = f" ({_beside(local, utc)} UTC)" if offset_minutes else ""
+    return f"{local:%a %Y-%m-%d %H:%M} {_zone(offset_minutes)}{beside}"
+
+
+def _brief(text: str, offset_minutes: int) -> str:
+    """Write as :func:`_instant`, without year and zones: a heading names them."""
+    local, utc = _both(text, offset_minutes)
+    beside = f" ({_beside(local, utc)})" if offset_minutes else ""
+    return f"{local:%a %d %b %H:%M}{beside}"
+
+
+def _both(text: str, offset_minutes: int) -> tuple[datetime, datetime]:
+    utc = datetime.fromisoformat(text).astimezone(UTC)
+    return utc.astimezone(timezone(timedelta(minutes=offset_minutes))), utc
+
+
+def _beside(local: datetime, utc: datetime) -> str:
+    return f"{utc:%H:%M}" if utc.day == local.day else f"{utc:%a %H:%M}"
+
+
+def _own_zone(certificate: Json) -> int:
+    """Return the zone of the certificate's reference instant, minutes."""
+    offset = datetime.fromisoformat(certificate["reference_at"]).utcoffset()
+    return 0 if offset is None else offset // timedelta(minutes=1)
+
+
+def _zone(offset_minutes: int) -> str:
+    hours, minutes = divmod(abs(offset_minutes), 60)
+    if not offset_minutes:
+        return "UTC"
+    rest = f":{minutes:02d}" if minutes else ""
+    return f"UTC{'-' if offset_minutes < 0 else '+'}{hours}{rest}"

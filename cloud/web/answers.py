@@ -115,6 +115,8 @@ def arrival_message(
     """Return the arrival estimate as answered, also for one more instant."""
     question, appointment_ns = estimate.question, estimate.question.appointment_ns
     order, centre, plan_version = _order(situation.shipment)
+    plan = situation.shipment.plan
+    offset_minutes = plan.offset_minutes if plan else 0
     return ArrivalMessage(
         advisory=estimate.advisory,
         exercise=question.exercise,
@@ -124,6 +126,7 @@ def arrival_message(
         product=question.product.name,
         as_of=certain_text(question.as_of_ns),
         appointment=certain_text(appointment_ns),
+        offset_minutes=offset_minutes,
         plan_version=plan_version,
         prescribed_activity_gbq=question.prescribed_activity_gbq,
         tolerance_ratio=question.tolerance_ratio,
@@ -145,6 +148,7 @@ def arrival_message(
         detectors=_detectors(situation, estimate),
         package=estimate.package,
         changes=question.changes,
+        handling=question.handling,
         not_seen=estimate.not_seen,
     )
 
@@ -236,6 +240,7 @@ def health_message(health: Health) -> HealthMessage:
         received=health.received,
         contiguous=health.watermark.contiguous,
         ranges_above=health.watermark.ranges,
+        missing=health.missing,
         head_sequence=beat.head_sequence if beat else None,
         head_at=text_of(health.heartbeat_at_ns),
         backlog=health.backlog,

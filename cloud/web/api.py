@@ -6,9 +6,9 @@ the activity at one more instant.
 """
 
 from itertools import pairwise
-from typing import Final
+from typing import Annotated, Final
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, HTTPException, Query, Request
 
 from cloud.adapters.series_rows import Point, PositionRow
 from cloud.arrival import Arrival, is_in_reach
@@ -113,10 +113,10 @@ def read_events(
 def read_series(
     request: Request,
     shipment: str,
-    quantity: str | None = None,
+    quantity: Annotated[list[str] | None, Query()] = None,
     max_points: int = 600,
 ) -> SeriesListMessage:
-    """Return the series of a shipment, of one quantity or of all."""
+    """Return the series of a shipment, of the quantities asked for, else of all."""
     if not 10 <= max_points <= MAX_POINTS:
         raise HTTPException(422, f"max_points is 10 to {MAX_POINTS}")
     site = site_of(request)
@@ -136,7 +136,7 @@ def read_series(
 
 
 def _series(
-    site: Site, situation: Situation, quantity: str | None, max_points: int
+    site: Site, situation: Situation, wanted: list[str] | None, max_points: int
 ) -> list[SeriesMessage]:
     gateway = situation.shipment.gateway or ""
     span = site.desk.span_ns(situation.shipment) or (0, 0)
@@ -149,7 +149,7 @@ def _series(
             ),
         )
         for channel in site.desk.series.channels(gateway)
-        if quantity in (None, channel.quantity)
+        if wanted is None or channel.quantity in wanted
     ]
 
 
@@ -157,11 +157,15 @@ def _columns(sensor: str, quantity: str, points: list[Point]) -> SeriesMessage:
     return SeriesMessage(
         sensor=sensor,
         quantity=quantity,
-        at_s=tuple(point.at_ns / NS_PER_S for point in points),
-        value=tuple(point.value for point in points),
-        minimum=tuple(point.minimum for point in points),
-        maximum=tuple(point.maximum for point in points),
+        at_s=tuple(round(point.at_ns / NS_PER_S, 1) for point in points),
+        value=tuple(_rounded(point.value) for point in points),
+        minimum=tuple(_rounded(point.minimum) for point in points),
+        maximum=tuple(_rounded(point.maximum) for point in points),
     )
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.5g}")
 
 
 def _longest_bin_s(found: list[SeriesMessage]) -> float:
@@ -212,6 +216,7 @@ def read_route(request: Request, shipment: str) -> RouteMessage:
             for step in steps
         ),
         place_names=tuple(step.place for step in steps),
+        silences=_silences(site, situation),
     )
 
 

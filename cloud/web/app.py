@@ -20,7 +20,7 @@ from cloud.adapters.series import open_series
 from cloud.adapters.shared_clock import open_clock
 from cloud.config import Config, WebConfig, is_loopback
 from cloud.errors import CloudError
-from cloud.web import api, intake, live, views
+from cloud.web import api, health, intake, live, metrics, views
 from cloud.web.desk import Desk
 from cloud.web.site import Site
 
@@ -55,8 +55,9 @@ def create_app(site: Site) -> FastAPI:
     app.state.site = site
     app.middleware("http")(_defend)
     app.add_exception_handler(CloudError, _busy)
-    for part in (views, api, intake, live):
+    for part in (views, api, health, intake, live):
         app.include_router(part.router)
+    metrics.install(app)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app
 
@@ -90,7 +91,7 @@ def open_site(config: Config) -> Site:
     return Site(
         desk=Desk(
             open_ledger(config.ledger.url),
-            open_series(config.series.path),
+            open_series(config.series.path, config.series.influx),
             open_clock(config.clock),
         ),
         registry=registry.current,

@@ -18,6 +18,7 @@ from cloud.alarms import Acknowledged, Alarms, Happened
 from cloud.arrival import Arrival, Question, Statement, arrival, is_in_reach
 from cloud.ports import Clock, EntryKind, Ledger, LedgerEntry, Watermark
 from cloud.shipments import Assignment, Shipment, Shipments, read_entry
+from cloud.web.wording import change_texts, handling_text
 from schemas.errors import UnknownWordError
 from schemas.estimates import Witness, WitnessVerdict
 from schemas.events import Event
@@ -27,6 +28,8 @@ from schemas.records import Heartbeat, TimeSource
 from schemas.units import NS_PER_S
 
 _PACE_NS: Final = 2 * NS_PER_S
+_STANDING: Final = 0.5  # a simulated clock that is slower stands
+DELIVERY_S: Final = 10.0  # real time that a value may be on its way
 
 
 class Unknown(msgspec.Struct, frozen=True):
@@ -41,13 +44,33 @@ class Health:
 
     gateway: str
     epoch: bytes
-    received: int
     watermark: Watermark
     heartbeat: Heartbeat | None
     heartbeat_at_ns: int | None
     last_record_at_ns: int | None
     last_received_at_ns: int
     clock: Statement
+
+    @property
+    def received(self) -> int:
+        """Records that the ledger holds, or that a signed gap explains."""
+        contiguous = self.watermark.contiguous
+        complete = 0 if contiguous is None else contiguous + 1
+        return complete + sum(last - first + 1 for first, last in self._above)
+
+    @property
+    def missing(self) -> tuple[tuple[int, int], ...]:
+        """Holes below what is held, first and last sequence, lowest first."""
+        contiguous = self.watermark.contiguous
+        ends = [-1 if contiguous is None else contiguous, *(b for _a, b in self._above)]
+        starts = [first for first, _last in self._above]
+        return tuple(
+            (end + 1, start - 1) for end, start in zip(ends, starts, strict=False)
+        )
+
+    @property
+    def _above(self) -> tuple[tuple[int, int], ...]:
+        return self.watermark.ranges
 
     @property
     def backlog(self) -> int | None:
@@ -77,6 +100,7 @@ class Pace:
         self._clock = clock
         self._anchor = (time.monotonic_ns(), clock.utc_ns())
         self._speed = 0.0 if clock.exercise else 1.0
+        self._fastest = 0.0
 
     def read(self) -> tuple[int, float]:
         """Return now, ns UTC, and simulated seconds per second of real time."""
@@ -85,7 +109,16 @@ class Pace:
         if self._clock.exercise and elapsed_ns >= _PACE_NS:
             self._speed = (now_ns - self._anchor[1]) / elapsed_ns
             self._anchor = (real_ns, now_ns)
+            self._fastest = max(self._fastest, self._speed)
         return now_ns, self._speed
+
+    def late_after_ns(self) -> int | None:
+        """Return what ordinary delivery may take; absent while no pace was seen."""
+        if not self._clock.exercise:
+            return alarming.LATE_AFTER_NS
+        if self._fastest < _STANDING:
+            return None
+        return max(alarming.LATE_AFTER_NS, round(self._fastest * DELIVERY_S * NS_PER_S))
 
 
 class Desk:
@@ -149,7 +182,11 @@ class Desk:
         as_of_ns: int | None = None,
     ) -> Situation:
         now_ns = self.clock.utc_ns() if as_of_ns is None else as_of_ns
-        alarms = alarming.fold(self.events_of(shipment, as_of_ns), acknowledged)
+        alarms = alarming.fold(
+            self.events_of(shipment, as_of_ns),
+            acknowledged,
+            self.pace.late_after_ns(),
+        )
         statement = self._statement(shipment, as_of_ns)
         gateway = shipment.gateway
         return Situation(
@@ -216,10 +253,11 @@ class Desk:
         state = msgspec.json.decode(record.value)
         epoch = bytes.fromhex(state["epoch"])
         beat = latest.get("heartbeat")
+        if beat is not None and beat.rank != record.rank:
+            beat = None  # of an epoch that is over
         return Health(
             gateway,
             epoch,
-            self.series.received(gateway, epoch),
             self.ledger.watermark(gateway, epoch),
             None if beat is None else msgspec.json.decode(beat.value, type=Heartbeat),
             None if beat is None else beat.at_ns,
@@ -300,7 +338,8 @@ def _estimate(
             eta_ns=shipment.eta_ns,
             limits=shipment.limits,
             statement=None if statement.witness is None else statement,
-            changes=_changes(statement, alarms),
+            changes=_changes(statement, alarms, plan.offset_minutes),
+            handling=handling_text(alarms.alarms, plan.offset_minutes),
             exercise=shipment.exercise,
         )
         return arrival(question)
@@ -308,12 +347,10 @@ def _estimate(
         return Unknown(str(error))
 
 
-def _changes(statement: Statement, alarms: Alarms) -> tuple[str, ...]:
-    seen = [
-        f"{alarm.happened.event.what.replace('-', ' ')}: {alarm.happened.event.text}"
-        for alarm in alarms.alarms
-        if alarm.happened.event.what in alarming.CHANGES
-    ]
+def _changes(
+    statement: Statement, alarms: Alarms, offset_minutes: int
+) -> tuple[str, ...]:
+    seen = [*change_texts(alarms.alarms, offset_minutes)]
     witness = statement.witness
     if witness is not None and witness.verdict in (
         WitnessVerdict.LOW,

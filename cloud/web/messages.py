@@ -76,7 +76,11 @@ class DetectorsMessage(Message):
 
 
 class ArrivalMessage(Message):
-    """The arrival estimate: advisory, not a dosage determination."""
+    """The arrival estimate: advisory, not a dosage determination.
+
+    ``offset_minutes`` is the zone of the centre. ``changes`` are of the package,
+    ``handling`` tells of shocks below the alarm.
+    """
 
     advisory: str
     exercise: bool
@@ -86,6 +90,7 @@ class ArrivalMessage(Message):
     product: str
     as_of: Instant
     appointment: Instant
+    offset_minutes: int
     plan_version: int
     prescribed_activity_gbq: GBq
     tolerance_ratio: float
@@ -107,6 +112,7 @@ class ArrivalMessage(Message):
     detectors: DetectorsMessage
     package: str
     changes: tuple[str, ...]
+    handling: str | None
     not_seen: tuple[str, ...]
 
 
@@ -162,13 +168,18 @@ class EventMessage(Message):
 
 
 class HealthMessage(Message):
-    """How complete the history of a gateway's newest epoch is."""
+    """How complete the history of a gateway's newest epoch is.
+
+    All numbers are the ledger's: ``received`` are the records up to ``contiguous`` and
+    in ``ranges_above``; ``missing`` are the holes between them.
+    """
 
     gateway: str
     epoch: str
     received: int
     contiguous: int | None
     ranges_above: tuple[tuple[int, int], ...]
+    missing: tuple[tuple[int, int], ...]
     head_sequence: int | None
     head_at: Instant | None
     backlog: int | None
@@ -234,7 +245,10 @@ class ListMessage(Message):
 
 
 class SeriesMessage(Message):
-    """One quantity of one sensor: four columns of the same length."""
+    """One quantity of one sensor: four columns of the same length, for drawing.
+
+    Instants are in Unix seconds to a tenth, values to five digits.
+    """
 
     sensor: str
     quantity: str
@@ -267,12 +281,13 @@ class FixMessage(Message):
 
 
 class RouteMessage(Message):
-    """The way travelled, and the places of the handovers."""
+    """The way travelled, the places of the handovers, and announced radio silence."""
 
     exercise: bool
     fixes: tuple[FixMessage, ...]
     places: tuple[FixMessage, ...]
     place_names: tuple[str, ...]
+    silences: tuple[tuple[float, float], ...]
 
 
 class TakenMessage(Message):

@@ -12,13 +12,13 @@ from typing import Final
 from cloud.alarms import CHANGES, State, silence_until_ns
 from cloud.arrival import Arrival
 from cloud.shipments import Phase
-from cloud.web.desk import Situation
+from cloud.web.desk import DELIVERY_S, Situation
+from cloud.web.wording import event_text, handling_text, is_handling
 from schemas.estimates import WitnessVerdict
 from schemas.events import Severity
 from schemas.units import NS_PER_S
 
 SILENT_AFTER_NS: Final = 300 * NS_PER_S
-LATENCY_S: Final = 10.0  # real time that a value may be on its way
 
 
 class Word(StrEnum):
@@ -68,17 +68,21 @@ def urgency(situation: Situation, speed: float = 1.0) -> Urgency:
 
 
 def _alarm_reasons(situation: Situation, severity: Severity) -> tuple[str, ...]:
-    return tuple(
-        f"{alarm.happened.event.what.replace('-', ' ')}: {alarm.happened.event.text}"
+    raised = [
+        alarm
         for alarm in situation.alarms.open_worst_first
         if alarm.severity is severity and alarm.state is State.RAISED
-    )
+    ]
+    plan = situation.shipment.plan
+    shocks = handling_text(raised, plan.offset_minutes if plan else 0)
+    told = [event_text(a.happened.event) for a in raised if not is_handling(a)]
+    return (*told, *([shocks] if shocks else ()))
 
 
 def _unseen_changes(situation: Situation) -> tuple[str, ...]:
     """Return changes of the package that are over and that nobody spoke to."""
     return tuple(
-        f"{alarm.happened.event.what}, over by now: {alarm.happened.event.text}"
+        f"over by now, nobody has looked: {event_text(alarm.happened.event)}"
         for alarm in situation.alarms.alarms
         if alarm.happened.event.what in CHANGES
         and alarm.state is State.CLEARED
@@ -137,5 +141,5 @@ def is_silent(situation: Situation, speed: float) -> bool:
         return False
     if silence_until_ns(situation.alarms, now_ns) is not None:
         return False
-    allowed_ns = max(SILENT_AFTER_NS, round(speed * LATENCY_S * NS_PER_S))
+    allowed_ns = max(SILENT_AFTER_NS, round(speed * DELIVERY_S * NS_PER_S))
     return now_ns - health.last_record_at_ns > allowed_ns

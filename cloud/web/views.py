@@ -14,14 +14,22 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from cloud.adapters.series_rows import Summary
 from cloud.alarms import Alarm, Alarms, Happened, silence_until_ns
-from cloud.arrival import Arrival, u_text, unit_of, value_text
+from cloud.arrival import (
+    Arrival,
+    is_waiting_for_vial,
+    u_text,
+    unit_of,
+    value_text,
+)
 from cloud.web import formats
 from cloud.web.answers import certain_text
 from cloud.web.api import by_urgency
-from cloud.web.desk import Desk, Situation
+from cloud.web.desk import DELIVERY_S, Desk, Situation
 from cloud.web.picture import Picture, picture
 from cloud.web.site import Site, may_see_positions, site_of
-from cloud.web.urgency import LATENCY_S, Urgency, urgency
+from cloud.web.urgency import Urgency, urgency
+from cloud.web.whereabouts import Whereabouts, leg_text, whereabouts
+from cloud.web.wording import detail_text
 
 router: Final = APIRouter(include_in_schema=False)
 TEMPLATES: Final = Path(__file__).with_name("templates")
@@ -31,7 +39,12 @@ BEAT_INTERVAL_S: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One plot: which quantities of which sensors, and their unit."""
+    """One plot: which quantities of which sensors, their unit, and the axis.
+
+    ``factor`` leads from the series' unit to the plot's. ``low`` is where the axis
+    begins, ``least_span`` what it shows at least, so that noise is not blown up;
+    ``level`` is drawn as a line. ``column`` is the drawn one of the series.
+    """
 
     name: str
     title: str
@@ -40,32 +53,66 @@ class Figure:
     unit: str
     digits: int
     scale: str = "linear"
+    factor: float = 1.0
+    low: float | None = None
+    least_span: float = 0.0
+    level: float | None = None
+    column: str = "value"
 
 
 FIGURES: Final = (
     Figure(
         "witness",
-        "Count rate seen, and expected by certificate and decay",
-        ("count_rate_per_s", "expected_count_rate_per_s"),
+        "Detectors: seen, of what decay predicts",
+        ("ratio",),
         "vial/",
-        "1/s",
-        1,
+        "%",
+        0,
+        factor=100.0,
+        low=0.0,
+        least_span=200.0,
+        level=100.0,
     ),
     Figure("temperature", "Temperature", ("temperature_c",), "", "\N{DEGREE SIGN}C", 1),
     Figure(
         "detectors", "Each detector", ("count_rate_per_s",), "board/", "1/s", 1, "log"
     ),
-    Figure("pressure", "Pressure", ("pressure_hpa",), "", "hPa", 0),
+    Figure("pressure", "Pressure", ("pressure_hpa",), "", "hPa", 0, least_span=60.0),
     Figure(
         "acceleration",
-        "Largest acceleration",
+        "Largest acceleration, gravity included",
         ("max_acceleration_m_s2",),
         "",
         "m/s\N{SUPERSCRIPT TWO}",
-        1,
+        0,
+        low=0.0,
+        least_span=40.0,
+        column="maximum",
     ),
-    Figure("supply", "Supply of the gateway", ("voltage_v",), "", "V", 2),
+    Figure(
+        "supply",
+        "Supply of the gateway",
+        ("voltage_v",),
+        "",
+        "V",
+        2,
+        low=0.0,
+        least_span=15.0,
+    ),
 )
+
+
+# Source: hw/boards/sensor-board.md, the channels.
+_PEOPLE_SAY: Final = {
+    "temperature-0": "product side",
+    "temperature-1": "in the shell",
+    "detector-0": "package, 0",
+    "detector-1": "package, 1",
+    "detector-2": "reference",
+    "pressure-0": "barometer",
+    "acceleration-0": "to \N{PLUS-MINUS SIGN}157 m/s\N{SUPERSCRIPT TWO}",
+    "supply-0": "supply",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +139,11 @@ class Row:
     urgency: Urgency
 
     @property
+    def where(self) -> Whereabouts:
+        """Where it is, as signed and as planned."""
+        return whereabouts(self.situation.shipment, self.situation.now_ns)
+
+    @property
     def estimate(self) -> Arrival | None:
         """The arrival estimate, if there is one."""
         found = self.situation.arrival
@@ -114,6 +166,9 @@ def _environment() -> Environment:
         zone_text=formats.zone_text,
         age_text=formats.age_text,
         rfc3339=certain_text,
+        is_waiting_for_vial=is_waiting_for_vial,
+        leg_text=leg_text,
+        detail_text=detail_text,
     )
     found.globals["parts"] = found.get_template("_parts.html").module
     return found
@@ -161,7 +216,7 @@ def show_shipment(request: Request, shipment: str) -> HTMLResponse:
 
 def _page(template: str, desk: Desk, **values: object) -> HTMLResponse:
     now_ns, speed = desk.pace.read()
-    latency_s = speed * LATENCY_S
+    latency_s = speed * DELIVERY_S
     return HTMLResponse(
         _pages.get_template(template).render(
             now_ns=now_ns,
@@ -206,7 +261,8 @@ def line_name(sensor: str, quantity: str) -> str:
     """Return how people call one line of a plot."""
     if sensor.startswith("vial/"):
         return "expected" if quantity.startswith("expected") else "seen"
-    return sensor.partition("/")[2] or sensor
+    name = sensor.partition("/")[2] or sensor
+    return _PEOPLE_SAY.get(name, name)
 
 
 def _occurrences(site: Site, situation: Situation) -> list[Occurrence]:

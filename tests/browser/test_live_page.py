@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, Request, sync_playwright
 
 from cloud.adapters.key_file import make_key
 from cloud.adapters.ledger import open_ledger
-from cloud.adapters.series import open_series
+from cloud.adapters.series import SqliteSeries
 from cloud.projection import Projection
 from schemas.simulated_time import SimulatedInstant, pack_page
 from tests import journeys
@@ -40,7 +40,7 @@ class Served:
         self.folder = folder
         self.cast = Cast()
         self.ledger = open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}")
-        self.series = open_series(str(folder / "series.sqlite"))
+        self.series = SqliteSeries(folder / "series.sqlite")
         self.told = journeys.telemetry(self.cast, HOURS)
         self.errors: list[str] = []
         self.set_clock(DISPATCHED_NS)
@@ -265,3 +265,40 @@ def test_8_a_screen_reader_finds_its_way(visit: Callable[..., Page]) -> None:
         ".filter(e => !(e.textContent.trim() || e.getAttribute('aria-label'))).length"
     )
     assert unnamed == 0
+
+
+def test_9_the_first_screen_of_a_phone_answers(visit: Callable[..., Page]) -> None:
+    page = visit(f"/shipments/{SHIPMENT}", 390)
+    page.wait_for_function("document.querySelector('#link').textContent == 'live'")
+    for part in ("h1", ".status", ".glance", "[data-test=appointment]"):
+        box = page.locator(part).first.bounding_box()
+        assert box is not None, part
+        assert box["y"] + box["height"] <= 664, part  # 844 less the browser's own bars
+    glance = page.locator(".glance").inner_text()
+    assert "by plan now" in glance
+    assert "Milan Malpensa" in glance
+
+
+def test_10_only_what_is_drawn_is_fetched(visit: Callable[..., Page]) -> None:
+    page = visit(f"/shipments/{SHIPMENT}")
+    page.locator("[data-plot=witness] canvas").wait_for()
+    urls = page.evaluate(
+        "performance.getEntriesByType('resource').map(e => e.name)"
+        ".filter(n => n.includes('/series'))"
+    )
+    series = httpx.get(urls[0]).json()["series"]
+    drawn = page.locator("[data-plot]").evaluate_all(
+        "boxes => boxes.flatMap(b => b.dataset.quantities.split(' '))"
+    )
+    assert {s["quantity"] for s in series} <= set(drawn)
+    assert series
+
+
+def test_11_the_map_names_handovers_and_why_fixes_are_missing(
+    visit: Callable[..., Page],
+) -> None:
+    page = visit(f"/shipments/{SHIPMENT}")
+    page.locator("#map path.route").first.wait_for()
+    words = page.locator("#map text").all_text_contents()
+    assert any(word.startswith("Milan Malpensa, ") for word in words)
+    assert "radio silence" in words

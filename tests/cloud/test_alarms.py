@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from cloud.alarms import (
     LATE_AFTER_NS,
@@ -11,6 +12,7 @@ from cloud.alarms import (
     Happened,
     State,
     fold,
+    impacts,
     silence_until_ns,
 )
 from schemas.events import Event, EventKind, Severity
@@ -118,6 +120,35 @@ def test_a_late_alarm_is_marked_late() -> None:
     late = happened(1, EventKind.SHOCK, lag_ns=LATE_AFTER_NS + 1)
     assert not fold([in_time]).alarms[0].is_late
     assert fold([late]).alarms[0].is_late
+
+
+def test_lateness_is_judged_by_what_delivery_may_take() -> None:
+    shock = happened(1, EventKind.SHOCK, lag_ns=2 * LATE_AFTER_NS)
+    for allowed_ns in (None, 2 * LATE_AFTER_NS):
+        assert not fold([shock], late_after_ns=allowed_ns).alarms[0].is_late
+
+
+def test_what_happened_in_radio_silence_is_late_whatever_the_pace() -> None:
+    shock = happened(9, EventKind.SHOCK, lag_ns=LATE_AFTER_NS + 1)
+    after = happened(11, EventKind.SHOCK, lag_ns=LATE_AFTER_NS + 1)
+    over = replace(HEARD, sequence=10)
+    told = fold([SILENCE, shock, over, after], late_after_ns=None).alarms
+    assert [alarm.is_late for alarm in told] == [True, False]
+
+
+def test_what_two_sensors_felt_at_once_is_one_impact() -> None:
+    weak, strong = (
+        replace(shock, event=structs.replace(shock.event, sensor=sensor, value=value))
+        for shock, sensor, value in zip(
+            SHOCKS, ("b/0", "b/1"), (161.0, 436.0), strict=True
+        )
+    )
+    strong = replace(strong, at_ns=weak.at_ns)
+    (one,) = impacts(fold([weak, strong, LOST]).alarms)
+    assert one.happened == strong
+    again = replace(strong, event=weak.event)
+    assert len(impacts(fold([weak, again]).alarms)) == 2
+    assert len(impacts(fold(SHOCKS).alarms)) == 2
 
 
 def test_radio_silence_is_announced_until_its_end_or_its_expected_end() -> None:

@@ -1,6 +1,7 @@
 """Arrival: label arithmetic against DOMAIN section 8, and what must always hold."""
 
 import itertools
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -9,11 +10,13 @@ from hypothesis import strategies as st
 
 from cloud.arrival import (
     ADVISORY,
+    NOT_IN_PLACE,
     Doubt,
     Question,
     Statement,
     activity_at,
     arrival,
+    detectors_word,
     expanded_ratio,
     instant_of,
     u_text,
@@ -194,9 +197,33 @@ def test_the_detectors_word_and_the_error_they_would_notice(
     found = arrival(asked)
     assert words in found.detectors
     observable = verdict is not WitnessVerdict.NOT_OBSERVABLE
-    assert ("An error of 4.0 % or more" in found.detectors) is observable
+    assert ("an error of 4.0 % or more" in found.detectors) is observable
     # The witness never changes the number.
     assert found.now == arrival(question(vial(12.5), 60)).now
+
+
+def test_a_coarse_witness_says_what_it_cannot_tell() -> None:
+    word = Witness("V-1", "w", WitnessVerdict.AGREES, 0, 1, 9, 1, 0.967, 0.2272, 0.4544)
+    told = detectors_word(word)
+    assert "97 % \N{PLUS-MINUS SIGN} 45 % (k = 2)" in told
+    assert "notice a missing vial; an error below 45 %, such as 20 % less" in told
+
+
+def test_before_the_vial_is_in_place_nothing_looks_like_a_defect() -> None:
+    blind = WitnessVerdict.NOT_OBSERVABLE
+    word = Witness("V-1", "w", blind, 0, 1, 9, 1, reasons=(NOT_IN_PLACE,))
+    assert detectors_word(word) == detectors_word(None)
+    assert "Not observable" not in detectors_word(word)
+
+
+def test_handling_is_told_beside_changes_and_is_none() -> None:
+    asked = question(
+        vial(12.5), 60, statement=witness(WitnessVerdict.AGREES), handling="2 shocks"
+    )
+    assert arrival(asked).package == "No change seen. Handling: 2 shocks."
+    changed = replace(asked, changes=("tamper: lid opened",))
+    expected = "A change was seen: tamper: lid opened. Handling: 2 shocks."
+    assert arrival(changed).package == expected
 
 
 def test_it_never_says_intact_and_always_says_advisory() -> None:

@@ -65,9 +65,11 @@ def test_it_says_what_it_must(answer: dict[str, Any]) -> None:
         "advisory: not a dosage determination.",
         "7.44 ± 0.37 GBq 100.5 %",
         "12.50 ± 0.62 GBq (k = 2), calibration",
-        "2026-09-26 13:43 UTC",
+        "appointment 7.44 ± 0.37 GBq 100.5 % Sat 26 Sep 14:43 (13:43)",
+        "at, UTC+1 (UTC)",
+        "Fri 2026-09-25 17:56 UTC+1 (16:56 UTC) to Sat",
         "The detectors agree",
-        "An error of 5.6 % or more would have been noticed.",
+        "They would notice an error of 5.6 % or more, not a smaller one.",
         "No change seen.",
         "a leak that stays inside the pot",
         "12.44 mL by certificate and decay only, EXERCISE",
@@ -93,3 +95,13 @@ def test_what_is_withheld_says_why(answer: dict[str, Any]) -> None:
 def test_radium_is_in_megabecquerel(answer: dict[str, Any]) -> None:
     certificate = answer["certificate"] | {"nuclide": "Ra-223"}
     assert "7436 ± 372 MBq" in printed(answer | {"certificate": certificate})
+
+
+def test_another_day_in_utc_is_named_and_nothing_is_cut(answer: dict[str, Any]) -> None:
+    early = answer["now"] | {"at": "2026-09-26T23:05:00.123456789Z"}
+    text = printed(answer | {"now": early, "offset_minutes": 330})
+    assert "Sun 27 Sep 04:35 (Sat 23:05)" in text
+    assert "UTC+5:30" in text
+    assert "\N{HORIZONTAL ELLIPSIS}" not in text
+    plain = printed(answer | {"offset_minutes": 0})
+    assert "(13:43" not in plain

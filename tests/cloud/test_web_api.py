@@ -102,11 +102,17 @@ def test_health_says_complete_up_to_and_backlog(world: World) -> None:
     assert found == world.get(f"/api/gateways/{GATEWAY}")
     assert found["contiguous"] == 4
     assert found["ranges_above"] == [[7, len(told) - 1]]
+    assert found["missing"] == [[5, 6]]
+    page = world.call("GET", f"/shipments/{SHIPMENT}").text
+    assert "not complete" in page
+    assert "5 to 6" in page
     assert found["received"] == len(told) - 2
     # The heartbeat names the record before it, so it is one more than its head.
     assert found["backlog"] == max(0, found["head_sequence"] + 1 - found["received"])
     world.tell(told)
-    assert world.get(f"/api/gateways/{GATEWAY}")["backlog"] == 0
+    found = world.get(f"/api/gateways/{GATEWAY}")
+    assert (found["backlog"], found["missing"]) == (0, [])
+    assert found["received"] == found["contiguous"] + 1 == len(told)
 
 
 def test_series_have_limits_gaps_and_silences(travelled: World) -> None:
@@ -120,6 +126,9 @@ def test_series_have_limits_gaps_and_silences(travelled: World) -> None:
     (silence,) = found["silences"]
     assert silence[1] - silence[0] == pytest.approx(1.6 * 3600)
     assert len(found["series"][0]["at_s"]) == 108
+    asked = f"{BASE}/series?quantity=ratio&quantity=pressure_hpa"
+    drawn = {s["quantity"] for s in travelled.get(asked)["series"]}
+    assert drawn == {"ratio", "pressure_hpa"}
     few = travelled.get(f"{BASE}/series?max_points=10")
     assert all(len(s["at_s"]) <= 10 for s in few["series"])
     assert travelled.call("GET", f"{BASE}/series?max_points=9999").status_code == 422
@@ -145,7 +154,8 @@ def test_custody_and_events_are_told(travelled: World) -> None:
     assert (event["what"], event["state"]) == ("sensor-lost", "cleared")
 
 
-def test_a_late_alarm_is_told_as_late(world: World) -> None:
+def test_a_late_alarm_is_told_as_late(tmp_path: Path) -> None:
+    world = World(tmp_path, exercise=False)
     world.travel(2.0)
     late = world.cast.record(
         msgspec.structs.replace(
@@ -160,6 +170,32 @@ def test_a_late_alarm_is_told_as_late(world: World) -> None:
     assert "late, happened at" in page
     assert "act now" in page
     assert "A change was seen: shock" in page
+    world.ledger.close()
+    world.series.close()
+
+
+def test_a_simulated_clock_makes_no_delivery_late(world: World) -> None:
+    world.travel(2.0)
+    shock = msgspec.structs.replace(
+        builders.event(EventKind.SHOCK, Severity.WARNING),
+        from_boot_ns=HOUR_NS,
+        value=140.2,
+        limit=980.665,
+        unit="m/s2",
+    )
+    world.tell([world.cast.record(shock, 2 * HOUR_NS)], lag_ns=HOUR_NS)
+    assert world.get(f"{BASE}/events")[0]["is_late"] is False
+    found = world.get(f"{BASE}/arrival")
+    told = (
+        "1 shock of 140 m/s\N{SUPERSCRIPT TWO} on Wed 23 Sep 18:13 UTC+1 "
+        "(below the alarm of 981 m/s\N{SUPERSCRIPT TWO})"
+    )
+    assert found["handling"] == told
+    assert found["changes"] == []
+    assert found["package"] == f"No change seen. Handling: {told}."
+    page = world.call("GET", f"/shipments/{SHIPMENT}").text
+    assert f"</span> {told};" in page
+    assert "shock: shock" not in page
 
 
 def test_a_lid_that_opened_and_closed_is_still_to_be_looked_at(world: World) -> None:
@@ -171,7 +207,7 @@ def test_a_lid_that_opened_and_closed_is_still_to_be_looked_at(world: World) -> 
         world.tell([world.cast.record(told, boot_ns)])
     assert world.get(f"{BASE}/events")[0]["state"] == "cleared"
     page = world.call("GET", f"/shipments/{SHIPMENT}").text
-    assert "tamper, over by now: tamper" in page
+    assert "over by now, nobody has looked: tamper" in page
     assert "A change was seen: tamper" in page
     (row, *_) = world.ledger.entries_of(GATEWAY, world.cast.chain.epoch, 0, 0)
     seen = facts.Acknowledgement(

@@ -28,8 +28,10 @@ export function ageText(seconds) {
 function countOn() {
   const now = nowMs();
   for (const element of document.querySelectorAll("time[data-age]")) {
-    const seconds = (now - Date.parse(element.dateTime)) / 1000;
     const limit = Number(element.dataset.staleS || Infinity);
+    let seconds = (now - Date.parse(element.dateTime)) / 1000;
+    // The clock here is counted on, a little behind or ahead of the server's.
+    if (limit < Infinity && seconds < 0 && seconds > -5 * Math.max(1, clock.speed)) seconds = 0;
     const isStale = seconds > limit;
     const text = isStale ? `${ageText(seconds)}, stale` : ageText(seconds);
     if (element.textContent !== text) element.textContent = text;
@@ -86,7 +88,7 @@ function follow() {
     clock.since = performance.now();
     link.textContent = "live";
     const isFast = state.exercise && state.speed > 1.5;
-    document.getElementById("speed").textContent = isFast ? `, simulated, ${Math.round(state.speed)} times as fast` : state.exercise ? ", simulated" : "";
+    document.getElementById("speed").textContent = isFast ? `, ×${Math.round(state.speed)}` : state.exercise ? ", simulated" : "";
     readAgain();
   });
 }

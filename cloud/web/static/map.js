@@ -5,6 +5,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const ATLAS = "/static/vendor/world-atlas/countries-50m.json";
 const GAP_S = 1800;
 const LEAST_DEG = 0.6;
+const NARROW_PX = 500;
 let atlas;
 
 function make(parent, name, attributes, text) {
@@ -15,10 +16,10 @@ function make(parent, name, attributes, text) {
   return element;
 }
 
-export async function drawMap(box, route) {
+export async function drawMap(box, route, offsetMin) {
   atlas ??= await fetch(ATLAS).then((r) => r.json());
   const fixes = route.fixes.map((f) => [f.longitude_deg, f.latitude_deg, Date.parse(f.at) / 1000]);
-  const places = route.places.map((p, i) => [p.longitude_deg, p.latitude_deg, route.place_names[i]]);
+  const places = route.places.map((p, i) => [p.longitude_deg, p.latitude_deg, route.place_names[i], timeText(p.at, offsetMin)]);
   if (fixes.length === 0 && places.length === 0) { box.replaceChildren(); return; }
   const width = box.clientWidth, height = box.clientHeight;
   const projection = fit([...fixes, ...places], width, height);
@@ -31,12 +32,26 @@ export async function drawMap(box, route) {
     const d = path(country);
     if (d) make(svg, "path", { class: "land", d });
   }
-  names(svg, countries, path, width, height);
-  drawRoute(svg, fixes, path);
-  for (const [x, y, name] of once(places)) spot(svg, projection([x, y]), name, "place", 4.5, width);
-  if (fixes.length) spot(svg, projection(fixes.at(-1)), "last fix", "here", 7.5, width);
+  const taken = [];
+  const gaps = drawRoute(svg, fixes, path);
+  const spots = once(places).map(([x, y, name, time]) => [projection([x, y]), width < NARROW_PX ? name : `${name}, ${time}`, "place", 4.5]);
+  if (fixes.length) spots.push([projection(fixes.at(-1)), "last fix", "here", 7.5]);
+  for (const [[x, y], , kind, r] of spots) { make(svg, "circle", { class: kind, cx: x, cy: y, r }); taken.push([x - r, y - r, x + r, y + r]); }
+  for (const [at, name] of spots) label(svg, at, name, taken, width, height);
+  for (const gap of gaps) if (isSilent(gap, route.silences)) label(svg, path.centroid(gap.line), "radio silence", taken, width, height, "why");
+  names(svg, countries, path, taken, width, height);
   scale(svg, projection, width, height);
   box.replaceChildren(svg);
+}
+
+function timeText(instant, offsetMin) {
+  const at = new Date(Date.parse(instant) + offsetMin * 60000);
+  const day = at.toLocaleDateString("en-GB", { weekday: "short", timeZone: "UTC" });
+  return `${day} ${at.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: "UTC" })}`;
+}
+
+function isSilent(gap, silences) {
+  return silences.some(([from, to]) => from < gap.to && to > gap.from);
 }
 
 function fit(points, width, height) {
@@ -48,36 +63,48 @@ function fit(points, width, height) {
   return d3.geoMercator().clipExtent([[-10, -10], [width + 10, height + 10]]).fitExtent([[pad, pad], [width - pad, height - pad]], frame);
 }
 
+// Returns the gaps that are drawn, with their instants.
 function drawRoute(svg, fixes, path) {
+  const gaps = [];
   let piece = [];
-  const flush = (kind) => { if (piece.length > 1) make(svg, "path", { class: kind, d: path({ type: "LineString", coordinates: piece }) }); };
+  const flush = () => { if (piece.length > 1) make(svg, "path", { class: "route", d: path({ type: "LineString", coordinates: piece }) }); };
   fixes.forEach((fix, i) => {
-    if (i > 0 && fix[2] - fixes[i - 1][2] > GAP_S) {
-      flush("route");
-      piece = [fixes[i - 1].slice(0, 2), fix.slice(0, 2)];
-      flush("route gap");
+    const former = fixes[i - 1];
+    if (former && fix[2] - former[2] > GAP_S) {
+      flush();
+      const line = { type: "LineString", coordinates: [former.slice(0, 2), fix.slice(0, 2)] };
+      gaps.push({ line, from: former[2], to: fix[2], box: make(svg, "path", { class: "route gap", d: path(line) }) });
       piece = [];
     }
     piece.push(fix.slice(0, 2));
   });
-  flush("route");
+  flush();
+  return gaps.filter((gap) => path.measure(gap.line) > 60);
 }
 
-function names(svg, countries, path, width, height) {
+function names(svg, countries, path, taken, width, height) {
   for (const country of countries) {
-    const [x, y] = path.centroid(country), area = path.area(country);
-    if (area > 9000 && x > 40 && x < width - 40 && y > 20 && y < height - 20) make(svg, "text", { class: "country", x, y }, country.properties.name);
+    const [x, y] = path.centroid(country), area = path.area(country), half = country.properties.name.length * 3.8;
+    if (area > 9000 && isFree([x - half, y - 10, x + half, y + 3], taken, width, height)) make(svg, "text", { class: "country", x, y }, country.properties.name);
   }
+}
+
+function isFree([x0, y0, x1, y1], taken, width, height) {
+  return x0 > 4 && y0 > 4 && x1 < width - 4 && y1 < height - 4 && taken.every((b) => x1 < b[0] || x0 > b[2] || y1 < b[1] || y0 > b[3]);
+}
+
+// Beside, below or above its point, last moved into the picture: the first free place.
+function label(svg, [x, y], name, taken, width, height, kind = "name") {
+  const long = name.length * 6.7;
+  const inside = Math.max(5, Math.min(x - long / 2, width - long - 5));
+  const tries = [[x + 11, y + 4], [x - 11 - long, y + 4], [x + 8, y + 20], [x - 8 - long, y + 20], [x + 8, y - 11], [x - 8 - long, y - 11], [inside, y + 20], [inside, y - 11], [inside, y + 36], [inside, y - 27]].map(([left, base]) => [left, base - 12, left + long, base + 4]);
+  const found = tries.find((b) => isFree(b, taken, width, height)) ?? tries[x > width * 0.6 ? 1 : 0];
+  taken.push(found);
+  make(svg, "text", { class: kind, x: found[0], y: found[3] - 4 }, name);
 }
 
 function once(places) {
   return [...new Map(places.map((p) => [p[2], p])).values()];
-}
-
-function spot(svg, [x, y], name, kind, r, width) {
-  make(svg, "circle", { class: kind, cx: x, cy: y, r });
-  const isRight = x > width * 0.7;
-  make(svg, "text", { x: x + (isRight ? -11 : 11), y: y + (kind === "here" ? -9 : 16), "text-anchor": isRight ? "end" : "start" }, name);
 }
 
 function scale(svg, projection, width, height) {

@@ -1,5 +1,7 @@
 // Plots with uPlot: gaps stay gaps, limits are drawn in, announced radio silence is
-// shaded and named. Times are in the centre's zone, as everywhere on the page.
+// shaded and named. An axis shows at least its data-least-span, so that noise stays
+// small; where data-level is given, the band is the uncertainty, k = 2. Times are in
+// the centre's zone, as everywhere on the page.
 /* global uPlot */
 
 const plots = new Map();
@@ -13,7 +15,7 @@ export function drawPlots(answer, nowS) {
     const lines = linesOf(box, answer);
     if (lines.length === 0) continue;
     plots.get(box)?.destroy();
-    const plot = new uPlot(options(box, answer, lines), dataOf(lines, answer.gap_s), box);
+    const plot = new uPlot(options(box, answer, lines), dataOf(box, lines, answer.gap_s), box);
     plots.set(box, plot);
   }
 }
@@ -24,17 +26,30 @@ function linesOf(box, answer) {
 }
 
 // One axis for all lines, and an empty place in every gap.
-function dataOf(lines, gapS) {
-  const columns = lines.map((line) => [line.at_s, line.value]);
-  const tables = columns.map(([at, value]) => {
-    const times = [], values = [];
+function dataOf(box, lines, gapS) {
+  const tables = lines.map((line) => {
+    const at = line.at_s, table = [[], ...columnsOf(box).map(() => [])];
+    const add = (time, values) => table.forEach((column, i) => column.push(i === 0 ? time : values[i - 1]));
     for (let i = 0; i < at.length; i += 1) {
-      if (i > 0 && at[i] - at[i - 1] > gapS) { times.push(at[i - 1] + gapS / 3); values.push(null); }
-      times.push(at[i]); values.push(value[i]);
+      if (i > 0 && at[i] - at[i - 1] > gapS) add(at[i - 1] + gapS / 3, table.slice(1).map(() => null));
+      add(at[i], columnsOf(box).map((name) => line[name][i] * Number(box.dataset.factor)));
     }
-    return [times, values];
+    return table;
   });
   return uPlot.join(tables, tables.map((t) => t.slice(1).map(() => 2)));
+}
+
+// A banded plot has one line; its lower and upper edge come first, so that it is on top.
+function columnsOf(box) {
+  return box.dataset.level ? ["minimum", "maximum", "value"] : [box.dataset.column];
+}
+
+function seriesOf(box, lines, colours) {
+  if (box.dataset.level) {
+    const edge = { stroke: "transparent", width: 0, points: { show: false } };
+    return [edge, edge, { label: "seen", stroke: colours[0], width: 2, points: { show: lines[0].at_s.length < 3 } }];
+  }
+  return lines.map((line, i) => ({ label: line.sensor, stroke: colours[i % 4], width: 1.7, dash: i % 2 ? [6, 4] : undefined, points: { show: line.at_s.length < 3 }, spanGaps: false }));
 }
 
 function options(box, answer, lines) {
@@ -47,8 +62,9 @@ function options(box, answer, lines) {
     tzDate: (t) => uPlot.tzDate(new Date(t * 1000), ZONE),
     scales: { x: { time: true }, y: isLog ? { distr: 3 } : { range: (_u, low, high) => rangeOf(box, answer, low, high) } },
     axes: [{ ...axis, values: (_u, times, _i, _s, step) => times.map((t) => timeText(t, step)), space: 70 }, { ...axis, size: 52, grid: { ...axis.grid, ...(isLog ? { filter: (_u, splits) => splits.map((v) => (powerText(v) ? v : null)) } : {}) }, values: (_u, splits) => splits.map((v) => (isLog ? powerText(v) : v.toFixed(splits[1] - splits[0] < 1 ? Math.max(1, digits) : 0))) }],
-    series: [{}, ...lines.map((line, i) => ({ label: line.sensor, stroke: colours[i % 4], width: 1.7, dash: i % 2 ? [6, 4] : undefined, points: { show: line.at_s.length < 3 }, spanGaps: false }))],
-    hooks: { drawClear: [(u) => shade(u, answer, style("--info-back"), soft)], draw: [(u) => { if (box.dataset.plot === "temperature") limits(u, answer, style("--act")); mark(u, ink); }] },
+    series: [{}, ...seriesOf(box, lines, colours)],
+    bands: box.dataset.level ? [{ series: [2, 1], fill: style("--accent-soft") }] : undefined,
+    hooks: { drawClear: [(u) => shade(u, answer, style("--info-back"), soft)], draw: [(u) => { if (box.dataset.plot === "temperature") limits(u, answer, style("--act")); level(u, box, ink); mark(u, ink); }] },
   };
 }
 
@@ -67,7 +83,21 @@ function rangeOf(box, answer, low, high) {
   const known = box.dataset.plot === "temperature" ? [answer.temperature_min_c, answer.temperature_max_c].filter((v) => v !== null) : [];
   const from = Math.min(low, ...known), to = Math.max(high, ...known);
   const margin = Math.max((to - from) * 0.08, Math.abs(to) * 0.005, 0.2);
-  return [from - margin, to + margin];
+  const least = Number(box.dataset.leastSpan), floor = box.dataset.low;
+  if (floor !== "") return [Number(floor), Math.max(to + margin, Number(floor) + least)];
+  const short = Math.max(0, least - (to - from + 2 * margin)) / 2;
+  return [from - margin - short, to + margin + short];
+}
+
+function level(u, box, ink) {
+  if (!box.dataset.level) return;
+  const y = u.valToPos(Number(box.dataset.level), "y", true), ratio = devicePixelRatio;
+  u.ctx.save();
+  u.ctx.strokeStyle = ink; u.ctx.fillStyle = ink; u.ctx.lineWidth = ratio; u.ctx.setLineDash([2 * ratio, 3 * ratio]);
+  u.ctx.beginPath(); u.ctx.moveTo(u.bbox.left, y); u.ctx.lineTo(u.bbox.left + u.bbox.width, y); u.ctx.stroke();
+  u.ctx.font = `${12 * ratio}px system-ui`; u.ctx.textAlign = "left"; u.ctx.textBaseline = "bottom";
+  u.ctx.fillText("as certificate and decay predict", u.bbox.left + 6 * ratio, y - 3 * ratio);
+  u.ctx.restore();
 }
 
 function limits(u, answer, colour) {
@@ -91,10 +121,10 @@ function shade(u, answer, colour, ink) {
     if (x1 <= x0) continue;
     u.ctx.save();
     u.ctx.fillStyle = colour; u.ctx.fillRect(x0, u.bbox.top, x1 - x0, u.bbox.height);
-    u.ctx.fillStyle = ink; u.ctx.font = `${11 * devicePixelRatio}px system-ui`; u.ctx.textBaseline = "bottom";
+    u.ctx.fillStyle = ink; u.ctx.font = `${11 * devicePixelRatio}px system-ui`; u.ctx.textBaseline = "top";
     const isRight = x0 > u.bbox.left + u.bbox.width * 0.75;
     u.ctx.textAlign = isRight ? "right" : "left";
-    u.ctx.fillText("radio silence", isRight ? x1 - 3 * devicePixelRatio : x0 + 3 * devicePixelRatio, u.bbox.top + u.bbox.height - 3 * devicePixelRatio);
+    u.ctx.fillText("radio silence", isRight ? x1 - 3 * devicePixelRatio : x0 + 3 * devicePixelRatio, u.bbox.top + u.bbox.height * 0.8);
     u.ctx.restore();
   }
 }

@@ -6,6 +6,10 @@ import { drawPlots } from "/static/plots.js";
 const shipment = document.querySelector("[data-shipment]").dataset.shipment;
 const base = `/api/shipments/${encodeURIComponent(shipment)}`;
 const REST_MS = 2500;
+const MAX_POINTS = 240;
+const drawn = [...document.querySelectorAll("[data-plot]")].flatMap((box) => box.dataset.quantities.split(" "));
+const asked = [...new Set(drawn)].map((name) => `&quantity=${name}`).join("");
+const offsetMin = Number(document.querySelector("[data-offset]").dataset.offset);
 let readAt = -Infinity;
 let isReading = false;
 
@@ -15,11 +19,11 @@ async function read() {
   try {
     const map = document.getElementById("map");
     const [series, route] = await Promise.all([
-      fetch(`${base}/series?max_points=400`).then((r) => (r.ok ? r.json() : null)),
+      fetch(`${base}/series?max_points=${MAX_POINTS}${asked}`).then((r) => (r.ok ? r.json() : null)),
       map ? fetch(`${base}/route`).then((r) => (r.ok ? r.json() : null)) : null,
     ]);
     if (series) drawPlots(series, nowMs() / 1000);
-    if (map && route) await drawMap(map, route);
+    if (map && route) await drawMap(map, route, offsetMin);
   } catch { /* the next event reads again */ }
   readAt = performance.now();
   isReading = false;
