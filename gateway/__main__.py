@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.errors import GatewayError
+from gateway.errors import ConfigError, GatewayError
 from schemas.errors import ContractError
 
 if TYPE_CHECKING:
@@ -45,21 +45,31 @@ def run(
 
     loaded, digest = load_config(config)
     directory = Path(loaded.directory)
-    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"{config}: directory {directory}: {error.strerror or error}; "
+            "name one that this user may write to"
+        ) from error
     os.environ.setdefault(_CACHE_VARIABLE, str(directory / "numba-cache"))
     asyncio.run(_run(loaded, digest, drain_s))
 
 
 async def _run(config: "Config", digest: bytes, drain_s: float) -> None:
     # Only now: importing numba reads the variable of its cache.
+    from gateway.adapters.daemon_threads import DaemonThreads  # noqa: PLC0415
     from gateway.composition import compose  # noqa: PLC0415
 
-    agent = compose(config, digest)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    # A look-up of the broker's name that hangs must not hold up the end.
+    loop.set_default_executor(DaemonThreads())
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await agent.run(stop, drain_s)
+    agent = compose(config, digest)
+    await asyncio.sleep(0)  # a signal that came meanwhile is heard now
+    await agent.run(stop, 0.0 if stop.is_set() else drain_s)
 
 
 @app.command()
@@ -73,13 +83,57 @@ def key(path: Annotated[Path, typer.Argument(help="file to make")]) -> None:
 
 @app.command()
 def check(config: ConfigOption) -> None:
-    """Check a configuration and everything it names, without starting."""
-    from gateway.composition import check_files  # noqa: PLC0415
+    """Check a configuration and everything it names, without starting.
+
+    A port that is not there is only told: cables may be unplugged. One that leads to
+    something else, or is not permitted, is an error.
+    """
     from gateway.config import load_config  # noqa: PLC0415
 
     loaded, _digest = load_config(config)
+    # Only now: it takes a second, and most mistakes are in the configuration.
+    from gateway.composition import check_files, make_clock  # noqa: PLC0415
+
     for line in check_files(loaded):
         typer.echo(line)
+    make_clock(loaded)
+    problems = []
+    for number, port in enumerate(loaded.ports):
+        try:
+            if (warning := _look_at(Path(port.path))) is not None:
+                typer.echo(f"warning    {port.name}: {warning}")
+        except ConfigError as error:
+            problems.append(f"{config}: ports[{number}].path: {error}")
+    if problems:
+        raise ConfigError("\n".join(problems))
+
+
+def _look_at(path: Path) -> str | None:
+    """Return why a port cannot be used now, None if it can.
+
+    Raises:
+        ConfigError: it will not come by plugging in a cable.
+    """
+    try:
+        # Not for long, and without becoming this process's terminal.
+        line = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return f"{path} is not there; plug in its cable, or correct the path"
+    except PermissionError as error:
+        raise ConfigError(
+            f"{path}: not permitted; add this user to the group that owns it "
+            "(Debian: dialout)"
+        ) from error
+    except OSError as error:
+        if path.is_char_device():
+            return f"{path}: {error.strerror}; is its device plugged in?"
+        raise ConfigError(f"{path}: not a serial line; correct the path") from error
+    try:
+        if not os.isatty(line):
+            raise ConfigError(f"{path}: not a serial line; correct the path")
+    finally:
+        os.close(line)
+    return None
 
 
 @app.command("warm-up")

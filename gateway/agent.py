@@ -1,19 +1,27 @@
 """The running gateway: lines, records, commits and the link, as supervised tasks.
 
 Acquisition never waits for network, disk or cloud: readings become statements in
-the event loop, commits run in a thread, the link takes what is committed. A task
-that fails by a bug is logged once with its traceback and started again.
+the event loop, commits run in a thread, the link takes what is committed. Rules:
+
+- A duty that fails by a bug is started again and stops no other; a
+  :class:`~gateway.errors.GatewayError` ends the program with its message. What was
+  stated is committed in any case.
+- A stop closes the lines first, then the interval, and delivers what is left.
+- Only if the disk has not taken :data:`MAX_PENDING_BYTES` of statements do the lines
+  wait; what their buffers lose then is counted by the boards' sequence numbers.
 """
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.coalescing import FaultLimiter
 from gateway.delivery import ReceiptResult
-from gateway.errors import GatewayError
+from gateway.duties import Duty, running, until
 from gateway.link import Link
 from gateway.orders import Orders, Refused, Repeated, Taken
 from gateway.outbox import Outbox
@@ -24,6 +32,7 @@ from gateway.station import Statement, Station
 from gateway.timekeeping import Timekeeper
 from schemas.commands import Assign, Configure, Release, Resend, TakeFingerprint
 from schemas.envelope import ZERO_DIGEST
+from schemas.errors import MalformedError
 from schemas.events import Event, EventKind, Severity
 from schemas.readings import Noise, Reading
 from schemas.receipts import Receipt
@@ -40,11 +49,13 @@ from schemas.records import (
 # Real seconds: how often time is looked at where no reading comes, how long bulk
 # records wait for company, and how long silence waits for its announcement.
 TICK_S: Final = 0.2
-GROUP_S: Final = 0.1
+GROUP_S: Final = 0.02
 ANNOUNCE_S: Final = 1.0
-RESTART_S: Final = 1.0
+MAX_PENDING_BYTES: Final = 4 * 1024 * 1024
 
 _FORK: Final = "the ledger holds another chain under this name: a new epoch begins"
+
+_SILENCE: Final = (EventKind.RADIO_SILENCE_BEGINS, EventKind.RADIO_SILENCE_ENDS)
 
 _log = logging.getLogger(__name__)
 
@@ -60,7 +71,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What an agent is composed of."""
+    """What an agent is composed of; ``duties`` run beside its own."""
 
     clock: Clock
     timekeeper: Timekeeper
@@ -71,6 +82,7 @@ class Parts:
     lines: tuple[Line, ...]
     birth: Birth
     heartbeat_interval_ns: int
+    duties: tuple[Duty, ...] = ()
 
 
 class Agent:
@@ -80,46 +92,46 @@ class Agent:
         self._parts = parts
         self._dirty = asyncio.Event()
         self._urgent = asyncio.Event()
+        self._committed = asyncio.Event()
         self._heartbeat_boot_ns = 0
-        self._faults_stated = 0
+        self._faults = FaultLimiter()
+        self._last_refusal = ""
         self._link = make_link(self)
         parts.station.follow(
             parts.orders.assignment(), is_loaded=parts.orders.is_loaded
         )
 
     async def run(self, stop: asyncio.Event, drain_s: float) -> None:
-        """Run until ``stop``; then close the interval and deliver what is left."""
-        self._state(self._parts.birth)
-        self._parts.sealer.state_gaps()
-        tasks = [asyncio.create_task(self._keep_running(w)) for w in self._duties()]
+        """Run until ``stop``; then close the interval and deliver what is left.
+
+        Raises:
+            GatewayError: a duty cannot go on; what was stated is committed.
+        """
         try:
-            await stop.wait()
-            self._state_all(self._parts.station.finish(self._parts.clock.boot_ns()))
-            self._heartbeat(self._parts.clock.boot_ns())
-            await self._commit()
-            if not await self._link.drain(drain_s):
-                _log.warning("event=stopped undelivered=%d", self._link.backlog)
+            self._state(self._parts.birth)
+            self._parts.sealer.state_gaps()
+            async with running([self._commit_often, self._link.run]) as outward:
+                lines = [self._listener(line) for line in self._parts.lines]
+                beside = self._parts.duties
+                async with running([*lines, self._tick, *beside]) as inward:
+                    await until(stop, [*inward, *outward])
+                await self._finish(drain_s)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            self._parts.outbox.commit()
             self._parts.outbox.close()
 
-    def _duties(self) -> list[Callable[[], Awaitable[None]]]:
-        lines = [lambda line=line: self._listen(line) for line in self._parts.lines]
-        return [*lines, self._tick, self._commit_often, self._link.run]
-
-    async def _keep_running(self, duty: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            try:
-                await duty()
-            except GatewayError:
-                raise
-            except Exception:  # the one task boundary: log once, start again
-                _log.exception("event=task_failed restart_s=%s", RESTART_S)
-            await asyncio.sleep(RESTART_S)
+    async def _finish(self, drain_s: float) -> None:
+        boot_ns = self._parts.clock.boot_ns()
+        self._state_all(self._parts.station.finish(boot_ns))
+        self._heartbeat(boot_ns)
+        await self._commit()
+        if not await self._link.drain(drain_s):
+            _log.warning("event=stopped undelivered=%d", self._link.backlog)
 
     # -- lines -------------------------------------------------------------------
+
+    def _listener(self, line: Line) -> Duty:
+        return lambda: self._listen(line)
 
     async def _listen(self, line: Line) -> None:
         decoder = line.new_decoder()
@@ -135,6 +147,12 @@ class Agent:
                         self._line_changed(line.name, boot_ns, text, is_open=True)
                     case LineLost(text=text):
                         self._line_changed(line.name, boot_ns, text, is_open=False)
+                await self._wait_for_room()
+
+    async def _wait_for_room(self) -> None:
+        while self._parts.outbox.pending_bytes > MAX_PENDING_BYTES:
+            self._committed.clear()
+            await self._committed.wait()
 
     def _take(self, name: str, items: list[Reading | Noise], boot_ns: int) -> None:
         for item in items:
@@ -161,11 +179,23 @@ class Agent:
 
     def _state_all(self, statements: list[Statement]) -> None:
         for statement in statements:
-            sequence = self._state(statement.body, is_alarm=statement.is_alarm)
-            if statement.shock is not None:
-                for evidence in statement.shock.evidence(sequence):
-                    self._state(evidence)
-            self._consequences(statement.body)
+            body = statement.body
+            try:
+                self._state_with_evidence(statement)
+            except MalformedError as error:
+                # One that has no form on the wire must not take the others with it.
+                kind = type(body).__name__
+                _log.error("event=not_stated body=%s reason=%s", kind, error)
+            self._consequences(body)
+
+    def _state_with_evidence(self, statement: Statement) -> None:
+        body = statement.body
+        # Silence is announced before a backlog, whatever its severity.
+        is_silence = isinstance(body, Event) and body.what in _SILENCE
+        sequence = self._state(body, is_alarm=statement.is_alarm or is_silence)
+        if statement.shock is not None:
+            for evidence in statement.shock.evidence(sequence):
+                self._state(evidence)
 
     def _state(self, body: Body, *, is_alarm: bool = False) -> int:
         sequence = self._parts.sealer.state(body, is_alarm=is_alarm)
@@ -177,7 +207,6 @@ class Agent:
     def _consequences(self, body: Body) -> None:
         match body:
             case Event(what=EventKind.RADIO_SILENCE_BEGINS):
-                self._urgent.set()
                 self._link.pause(after_s=ANNOUNCE_S)
             case Event(what=EventKind.RADIO_SILENCE_ENDS):
                 self._link.resume()
@@ -200,9 +229,15 @@ class Agent:
                 head_digest=outbox.head_digest if head >= 0 else ZERO_DIGEST,
                 oldest_sequence=outbox.oldest_sequence,
                 outbox_bytes=outbox.size_bytes,
-                free_bytes=outbox.free_bytes(),
+                free_bytes=self._free_bytes(),
             )
         )
+
+    def _free_bytes(self) -> int:
+        try:
+            return self._parts.outbox.free_bytes()
+        except OSError:
+            return 0  # a disk that does not answer has no room
 
     async def _commit_often(self) -> None:
         while True:
@@ -217,7 +252,12 @@ class Agent:
     async def _commit(self) -> None:
         self._dirty.clear()
         self._urgent.clear()
-        await asyncio.to_thread(self._parts.outbox.commit)
+        try:
+            await asyncio.to_thread(self._parts.outbox.commit)
+        except Exception:
+            self._dirty.set()
+            raise
+        self._committed.set()
         self._state_storage_faults()
         if self._parts.sealer.state_gaps():
             self._dirty.set()
@@ -225,17 +265,20 @@ class Agent:
 
     def _state_storage_faults(self) -> None:
         outbox = self._parts.outbox
-        if outbox.storage_faults == self._faults_stated:
+        count, is_volatile = outbox.storage_faults, outbox.is_volatile
+        if not self._faults.is_news(
+            count, is_volatile=is_volatile, now_s=time.monotonic()
+        ):
             return
-        self._faults_stated = outbox.storage_faults
-        held = "records are held in memory only" if outbox.is_volatile else "recovered"
+        held = "records are held in memory only" if is_volatile else "none is lost"
+        _log.warning("event=storage_fault count=%d volatile=%s", count, is_volatile)
         self._state(
             Event(
                 what=EventKind.STORAGE_FAULT,
                 severity=Severity.ALARM,
                 from_boot_ns=self._parts.clock.boot_ns(),
-                text=f"the disk failed {outbox.storage_faults} times; {held}",
-                count=outbox.storage_faults,
+                text=f"the disk failed {count} times; {held}",
+                count=count,
             ),
             is_alarm=True,
         )
@@ -281,13 +324,18 @@ class Agent:
             case Repeated():
                 pass
             case Refused(reason=reason, counter=counter):
-                _log.warning("event=command_refused reason=%r", reason)
+                self._log_refusal(reason)
                 if counter is not None:
                     self._answer(EventKind.COMMAND_REFUSED, counter, boot_ns, reason)
 
     def _carry_out(self, taken: Taken, boot_ns: int) -> None:
         counter, body = taken.command.header.counter, taken.command.body
-        self._parts.orders.keep(taken)
+        try:
+            self._parts.orders.keep(taken)
+        except OSError as error:
+            # Not taken and not answered: the cloud repeats it.
+            self._log_refusal(f"cannot be remembered: {error.strerror or error}")
+            return
         self._parts.outbox.remember_command(counter)
         _log.info(
             "event=command kind=%s counter=%d", taken.command.header.kind, counter
@@ -302,11 +350,28 @@ class Agent:
             case TakeFingerprint():
                 self._parts.station.take_fingerprint(body, counter, boot_ns)
             case Resend():
-                self._link.resend(body.from_sequence, body.to_sequence)
-                self._answer(EventKind.COMMAND_DONE, counter, boot_ns, "resent")
+                self._resend(body, counter, boot_ns)
             case Configure():
                 reason = "this version has no setting that may change on the way"
                 self._answer(EventKind.COMMAND_REFUSED, counter, boot_ns, reason)
+
+    def _resend(self, body: Resend, counter: int, boot_ns: int) -> None:
+        epoch = self._parts.outbox.epoch
+        if body.epoch != epoch:
+            reason = f"no records of epoch {body.epoch.hex()}; it is {epoch.hex()}"
+        elif body.from_sequence > body.to_sequence:
+            reason = f"no range: {body.from_sequence} to {body.to_sequence}"
+        elif not self._link.resend(body.from_sequence, body.to_sequence):
+            reason = "as many ranges as can be wait to be sent again"
+        else:
+            self._answer(EventKind.COMMAND_DONE, counter, boot_ns, "resent")
+            return
+        self._answer(EventKind.COMMAND_REFUSED, counter, boot_ns, reason)
+
+    def _log_refusal(self, reason: str) -> None:
+        if reason != self._last_refusal:
+            self._last_refusal = reason
+            _log.warning("event=command_refused reason=%r", reason)
 
     def _answer(self, what: EventKind, counter: int, boot_ns: int, text: str) -> None:
         is_refused = what is EventKind.COMMAND_REFUSED

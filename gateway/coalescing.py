@@ -6,6 +6,7 @@ one event with their count by kind, so that nothing is hidden. Radio silence is 
 held back: the radio follows it.
 """
 
+import math
 from collections import Counter, deque
 from typing import Final
 
@@ -13,6 +14,7 @@ from schemas.events import Event, EventKind, Severity
 from schemas.units import NS_PER_S
 
 PER_MINUTE: Final = 10
+FAULTS_EVERY_S: Final = 3600.0
 _MINUTE_NS: Final = 60 * NS_PER_S
 _NEVER_HELD: Final = frozenset(
     {EventKind.RADIO_SILENCE_BEGINS, EventKind.RADIO_SILENCE_ENDS}
@@ -67,3 +69,24 @@ class EventLimiter:
             text=f"{held.total()} more events in this minute: {kinds}",
             count=held.total(),
         )
+
+
+class FaultLimiter:
+    """Says when a failing disk is worth a statement.
+
+    The first fault, each change between kept and volatile, and every hour in which it
+    goes on: stating a fault writes to the disk that fails.
+    """
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._is_volatile = False
+        self._at_s = -math.inf
+
+    def is_news(self, count: int, *, is_volatile: bool, now_s: float) -> bool:
+        """Say whether this state is worth a statement; ``now_s`` is real time."""
+        is_due = count != self._count and now_s - self._at_s >= FAULTS_EVERY_S
+        if is_volatile is self._is_volatile and not is_due:
+            return False
+        self._count, self._is_volatile, self._at_s = count, is_volatile, now_s
+        return True

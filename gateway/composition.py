@@ -1,18 +1,25 @@
 """The one place that introduces the gateway's parts to each other."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from random import Random
 
 import gateway
 from gateway.adapters.key_file import load_signer
-from gateway.adapters.mqtt import MqttBroker, MqttSettings, TlsFiles
+from gateway.adapters.mqtt import (
+    MqttBroker,
+    MqttSettings,
+    TlsFiles,
+    tls_context,
+)
 from gateway.adapters.serial_line import SerialPort
 from gateway.adapters.shared_clock import SharedClock
 from gateway.adapters.system_clock import SystemClock
 from gateway.agent import Agent, Line, Parts
-from gateway.config import Config, PortConfig, read_file
-from gateway.delivery import Delivery
+from gateway.config import BrokerConfig, Config, PortConfig, read_file
+from gateway.delivery import Delivery, DeliveryTimes
+from gateway.duties import Duty
 from gateway.errors import ConfigError
 from gateway.estimator.container import (
     ContainerModel,
@@ -21,12 +28,12 @@ from gateway.estimator.container import (
 )
 from gateway.estimator.kernels import warm_up
 from gateway.link import Link, LinkEvents
+from gateway.metrics import CountedSealer, Metrics, TimedStation, Watched
 from gateway.orders import Orders
 from gateway.outbox import Outbox, OutboxLimits
 from gateway.ports import Clock
-from gateway.sealing import Sealer
 from gateway.sensors import DECODERS, Decoder
-from gateway.station import Station, StationPlan
+from gateway.station import StationPlan
 from gateway.timekeeping import Timekeeper
 from schemas.errors import ContractError
 from schemas.keys import KeyRegistry, OwnerKind, PublicKey
@@ -35,6 +42,8 @@ from schemas.units import NS_PER_S, instant_ns
 
 # UTC cannot be before this software was written.
 FLOOR_NS = instant_ns("2026-11-01T00:00:00Z")
+# Receipts come twice a second: until then one commit after the other is on its way.
+DELIVERY_TIMES = DeliveryTimes(window=32)
 
 
 def load_cloud_keys(path: Path) -> KeyRegistry:
@@ -96,9 +105,11 @@ def compose(config: Config, configuration_digest: bytes) -> Agent:
             config.gateway, OwnerKind.GATEWAY, signer.algorithm, signer.public_key
         ),
     )
+    names = tuple(port.name for port in config.ports)
+    metrics = Metrics(config.gateway, names, clock)
     plan = StationPlan(
         model=model,
-        lines=tuple(port.name for port in config.ports),
+        lines=names,
         report_interval_ns=round(config.report_interval_s * NS_PER_S),
         gps_sets_clock=config.clock.gps_sets_clock,
     )
@@ -107,11 +118,13 @@ def compose(config: Config, configuration_digest: bytes) -> Agent:
     parts = Parts(
         clock=clock,
         timekeeper=timekeeper,
-        station=Station(plan, timekeeper, clock.boot_ns()),
+        station=TimedStation(plan, timekeeper, clock.boot_ns(), metrics),
         outbox=outbox,
-        sealer=Sealer(config.gateway, outbox, signer, clock, timekeeper),
+        sealer=CountedSealer(
+            config.gateway, outbox, signer, clock, timekeeper, metrics
+        ),
         orders=orders,
-        lines=tuple(_line(port) for port in config.ports),
+        lines=tuple(_line(port, metrics) for port in config.ports),
         birth=Birth(
             software=f"dosetrail {gateway.VERSION}",
             configuration_digest=configuration_digest,
@@ -120,30 +133,43 @@ def compose(config: Config, configuration_digest: bytes) -> Agent:
             sensors=tuple(detector.inventory() for detector in model.detectors),
         ),
         heartbeat_interval_ns=round(config.heartbeat_interval_s * NS_PER_S),
+        duties=_duties(config, metrics),
     )
-    return Agent(parts, _link_maker(config, outbox, keys.keys))
+    return Agent(parts, _link_maker(config, parts, keys.keys, metrics))
 
 
-def _line(port: PortConfig) -> Line:
+def _duties(config: Config, metrics: Metrics) -> tuple[Duty, ...]:
+    textfile = config.metrics.textfile
+    return () if textfile is None else (partial(metrics.write_often, Path(textfile)),)
+
+
+def _line(port: PortConfig, metrics: Metrics) -> Line:
     def new_decoder() -> Decoder:
-        return DECODERS[port.protocol](port.name)
+        return metrics.decoder(port.name, DECODERS[port.protocol](port.name))
 
     return Line(port.name, SerialPort(Path(port.path), port.baud), new_decoder)
 
 
 def _link_maker(
-    config: Config, outbox: Outbox, cloud_keys: tuple[PublicKey, ...]
+    config: Config,
+    parts: Parts,
+    cloud_keys: tuple[PublicKey, ...],
+    metrics: Metrics,
 ) -> Callable[[Agent], Link]:
     settings = _mqtt_settings(config)
 
     def make(agent: Agent) -> Link:
-        return Link(
-            Delivery(outbox, config.gateway, Random()),
-            lambda: MqttBroker(settings),
+        link = Link(
+            Delivery(parts.outbox, config.gateway, Random(), DELIVERY_TIMES),
+            metrics.connect(lambda: MqttBroker(settings)),
             cloud_keys,
             LinkEvents(on_command=agent.take_command, on_receipt=agent.take_receipt),
             Random(),
         )
+        metrics.watch(
+            Watched(parts.clock, parts.timekeeper, parts.station, parts.outbox, link)
+        )
+        return link
 
     return make
 
@@ -157,18 +183,27 @@ def _mqtt_settings(config: Config) -> MqttSettings:
             None if broker.tls_certificate is None else Path(broker.tls_certificate),
             None if broker.tls_key is None else Path(broker.tls_key),
         )
-    password = None
-    if broker.password_file is not None:
-        secret = read_file(Path(broker.password_file), "broker password")
-        password = secret.decode("utf-8").strip()
+        tls_context(tls)  # said now, not at the first connection
     return MqttSettings(
         host=broker.host,
         port=broker.port,
         client_id=config.gateway,
         username=broker.username,
-        password=password,
+        password=_password(broker),
         tls=tls,
     )
+
+
+def _password(broker: BrokerConfig) -> str | None:
+    if broker.password_file is None:
+        return None
+    path = Path(broker.password_file)
+    try:
+        return read_file(path, "broker password").decode("utf-8").strip()
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"{path}: password_file: no UTF-8 text; write the password as one line"
+        ) from error
 
 
 def check_files(config: Config) -> list[str]:
@@ -180,6 +215,7 @@ def check_files(config: Config) -> list[str]:
     model, _digest = load_container(config)
     signer = load_signer(Path(config.key))
     keys = load_cloud_keys(Path(config.cloud_keys))
+    _mqtt_settings(config)
     ports = [f"{p.name} ({p.protocol}) on {p.path}" for p in config.ports]
     return [
         f"gateway    {config.gateway}, key {signer.kid.hex()}",

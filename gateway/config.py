@@ -63,6 +63,12 @@ class OutboxConfig(_Section, frozen=True):
     reserve_mib: Reserve = 16.0
 
 
+class MetricsConfig(_Section, frozen=True):
+    """``textfile`` is what node_exporter's textfile collector reads; absent: none."""
+
+    textfile: str | None = None
+
+
 class Config(_Section, frozen=True):
     """Everything a gateway is told before it starts."""
 
@@ -77,6 +83,7 @@ class Config(_Section, frozen=True):
     heartbeat_interval_s: Period = 30.0
     clock: ClockConfig = ClockConfig()
     outbox: OutboxConfig = OutboxConfig()
+    metrics: MetricsConfig = MetricsConfig()
 
 
 def load_config(path: Path) -> tuple[Config, bytes]:
@@ -108,6 +115,11 @@ def _check(path: Path, config: Config) -> None:
     if 0 < config.report_interval_s < 1:
         raise ConfigError(
             f"{path}: report_interval_s is below 1; 0 makes one report per reading"
+        )
+    textfile = config.metrics.textfile
+    if textfile is not None and not textfile.endswith(".prom"):
+        raise ConfigError(
+            f"{path}: metrics: textfile must end in .prom; node_exporter reads no other"
         )
     broker = config.broker
     if (broker.tls_certificate is None) != (broker.tls_key is None):
@@ -154,4 +166,5 @@ def _absolute(config: Config, base: Path) -> Config:
         clock=msgspec.structs.replace(
             config.clock, simulated=at(config.clock.simulated)
         ),
+        metrics=MetricsConfig(textfile=at(config.metrics.textfile)),
     )

@@ -210,11 +210,16 @@ class Delivery:
             if sequence > watermark and self._progress.end_of_held(sequence) is None:
                 yield sequence
 
-    def resend(self, from_sequence: int, to_sequence: int) -> None:
-        """Send a range again, ends included, as far as it is still here."""
+    def resend(self, from_sequence: int, to_sequence: int) -> bool:
+        """Send a range again, ends included, as far as it is still here.
+
+        False if there is no such range, or if too many are asked for already.
+        """
         progress = self._current()
-        if from_sequence <= to_sequence and len(progress.resends) < MAX_RESENDS:
-            progress.resends.append((from_sequence, to_sequence))
+        if from_sequence > to_sequence or len(progress.resends) >= MAX_RESENDS:
+            return False
+        progress.resends.append((from_sequence, to_sequence))
+        return True
 
     # What is next
 

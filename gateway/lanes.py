@@ -143,9 +143,9 @@ class Lanes:
 
     def _new_segment(self, header: SegmentHeader) -> Segment:
         while self.storage_faults < MAX_FAULTS:
-            while self._is_over_limit() and self._make_room(header.priority):
-                pass
             try:
+                while self._is_over_limit() and self._make_room(header.priority):
+                    pass
                 return self._pool.create(header)
             except OSError as error:
                 if error.errno not in _FULL:
@@ -263,10 +263,11 @@ class Lanes:
                         lane.remove(segment)
                         self._released.append(segment)
 
-    def recycle_released(self) -> None:
-        """Reuse the files of released segments; the watermark is on disk by now."""
+    def recycle_released(self, saved: int) -> None:
+        """Reuse the files of released segments whose watermark ``saved`` is on disk."""
         with self.lock:
-            released, self._released = self._released, []
+            released = [one for one in self._released if one.index.last <= saved]
+            self._released = [one for one in self._released if one not in released]
         for segment in released:
             self._recycle(segment)
 

@@ -5,24 +5,26 @@ One connection at a time. While it lasts, one task publishes what
 meets a broken connection both end, and after a random pause the next connection is
 made. Losing the broker is normal and costs nothing: only receipts count.
 
-Under radio silence the link disconnects and stays off until it is resumed.
+Under radio silence the link disconnects, also in the middle of a message or of an
+attempt to connect, and makes no attempt until it is resumed.
 """
 
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
-from typing import Final
+from typing import Final, Literal
 
 from gateway.delivery import Delivery, Message, ReceiptResult
-from gateway.errors import BrokerLostError
+from gateway.errors import BrokerLostError, ConfigError
 from gateway.ports import Broker, BrokerMessage
 from schemas import envelope
-from schemas.envelope import SealCheck
+from schemas.envelope import MAX_MESSAGE_BYTES, SealCheck
 from schemas.errors import MalformedError
 from schemas.keys import OwnerKind, PublicKey
 from schemas.receipts import VERSION as RECEIPT_VERSION
@@ -49,11 +51,13 @@ class LinkTimes:
     """How reconnecting is paced; real time.
 
     Before attempt n the link waits a random time up to
-    min(``first_pause_s`` * 2**n, ``longest_pause_s``).
+    min(``first_pause_s`` * 2**n, ``longest_pause_s``). Counting starts anew with a
+    receipt, or after a connection that lasted for ``steady_s``.
     """
 
     first_pause_s: float = 1.0
     longest_pause_s: float = 60.0
+    steady_s: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +134,12 @@ class Link:
         self._progress = asyncio.Event()
         self._resumed = asyncio.Event()
         self._resumed.set()
+        self._silent = asyncio.Event()
         self._silence: asyncio.TimerHandle | None = None
         self._failures = 0
+        self._since_s = math.inf
+        self._last_loss = ""
+        self._last_refusal: ReceiptRefusal | None = None
 
     # Told by the agent
 
@@ -145,26 +153,40 @@ class Link:
         For ``after_s`` more what is committed is still sent, so that silence can be
         announced before it begins.
         """
+        self._take_back()
         self._silence = asyncio.get_running_loop().call_later(
             after_s, self._fall_silent
         )
 
+    def _take_back(self) -> None:
+        if self._silence is not None:
+            self._silence.cancel()
+
     def _fall_silent(self) -> None:
+        _LOG.info("radio silence begins backlog=%d", self._delivery.backlog)
         self._delivery.pause()
         self._resumed.clear()
-        self._work.set()
+        self._silent.set()
+        self._progress.set()
 
     def resume(self) -> None:
         """End radio silence, or take back that it was to begin."""
-        if self._silence is not None:
-            self._silence.cancel()
+        self._take_back()
+        if self._silent.is_set():
+            _LOG.info("radio silence ends backlog=%d", self._delivery.backlog)
+            self._failures = 0
         self._delivery.resume()
+        self._silent.clear()
         self._resumed.set()
 
-    def resend(self, from_sequence: int, to_sequence: int) -> None:
-        """Send a range again, ends included, as far as it is still here."""
-        self._delivery.resend(from_sequence, to_sequence)
+    def resend(self, from_sequence: int, to_sequence: int) -> bool:
+        """Send a range again, ends included, as far as it is still here.
+
+        False if there is no such range, or if too many are asked for already.
+        """
+        is_taken = self._delivery.resend(from_sequence, to_sequence)
         self._work.set()
+        return is_taken
 
     @property
     def backlog(self) -> int:
@@ -172,10 +194,15 @@ class Link:
         return self._delivery.backlog
 
     async def drain(self, timeout_s: float) -> bool:
-        """Wait until the cloud holds all that is committed; False if it does not."""
+        """Wait until the cloud holds all that is committed; False if it does not.
+
+        Under radio silence there is nothing to wait for.
+        """
         try:
             async with asyncio.timeout(timeout_s):
                 while self._delivery.backlog:
+                    if self._silent.is_set():
+                        return False
                     self._progress.clear()
                     await self._progress.wait()
         except TimeoutError:
@@ -188,13 +215,32 @@ class Link:
         """Connect, deliver, lose the connection, again; ends only by cancellation."""
         while True:
             await self._resumed.wait()
-            await asyncio.sleep(self._pause_s())
+            session = asyncio.create_task(self._session())
+            silence = asyncio.create_task(self._silent.wait())
             try:
-                async with self._connect() as broker:
-                    await self._serve(broker)
-            except BrokerLostError as error:
-                self._failures += 1
-                _LOG.info("broker lost failures=%d reason=%s", self._failures, error)
+                await asyncio.wait(
+                    [session, silence], return_when=asyncio.FIRST_COMPLETED
+                )
+            finally:
+                await _end([session, silence])
+
+    async def _session(self) -> None:
+        await asyncio.sleep(self._pause_s())
+        try:
+            async with self._connect() as broker:
+                await self._serve(broker)
+        except (BrokerLostError, ConfigError) as error:
+            # Certificates are replaced while a gateway runs: not the end of it.
+            self._count_loss(str(error))
+
+    def _count_loss(self, text: str) -> None:
+        if time.monotonic() - self._since_s >= self._times.steady_s:
+            self._failures = 0
+        self._failures += 1
+        self._since_s = math.inf
+        if text != self._last_loss:
+            self._last_loss = text
+            _LOG.info("broker lost failures=%d reason=%s", self._failures, text)
 
     def _pause_s(self) -> float:
         longest_s = self._times.first_pause_s * 2 ** min(self._failures, 16)
@@ -203,9 +249,9 @@ class Link:
     async def _serve(self, broker: Broker) -> None:
         for lane in DOWN:
             await broker.subscribe(topic(self._delivery.gateway, lane))
-        self._failures = 0
         self.counts.connections += 1
         self.is_connected = True
+        self._since_s, self._last_loss = time.monotonic(), ""
         self._delivery.connected(time.monotonic())
         _LOG.info("broker connected backlog=%d", self._delivery.backlog)
         tasks = [
@@ -220,8 +266,7 @@ class Link:
             await _end(tasks)
 
     async def _pump(self, broker: Broker) -> None:
-        """Publish until radio silence."""
-        while self._resumed.is_set():
+        while True:
             self._work.clear()
             message = self._delivery.next_message(time.monotonic())
             if message is None:
@@ -246,6 +291,9 @@ class Link:
             self._dispatch(message)
 
     def _dispatch(self, message: BrokerMessage) -> None:
+        if len(message.payload) > MAX_MESSAGE_BYTES:
+            self.counts.refusals += 1
+            return
         try:
             lane = parse_topic(message.topic).lane
             items = list(envelope.split_sequence(message.payload))
@@ -264,16 +312,21 @@ class Link:
         receipt = open_receipt(sealed, self._cloud_keys, self._delivery.gateway)
         if isinstance(receipt, ReceiptRefusal):
             self.counts.refusals += 1
-            _LOG.warning("receipt refused reason=%s", receipt)
+            if receipt is not self._last_refusal:
+                self._last_refusal = receipt
+                _LOG.warning("receipt refused reason=%s", receipt)
             return
         self.counts.receipts += 1
+        self._failures = 0
         result = self._delivery.take_receipt(receipt, time.monotonic())
         self._progress.set()
         self._work.set()
         self._events.on_receipt(receipt, result)
 
 
-async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+async def _end(
+    tasks: Sequence[asyncio.Task[None] | asyncio.Task[Literal[True]]],
+) -> None:
     """Cancel what still runs and raise what ended the first of them."""
     for task in tasks:
         task.cancel()

@@ -20,6 +20,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from gateway.errors import ConfigError
 from schemas.commands import (
     VERSION,
     Assign,
@@ -69,7 +70,11 @@ class Taken(NamedTuple):
 
 
 class Orders:
-    """The commands that this gateway has taken."""
+    """The commands that this gateway has taken.
+
+    Raises:
+        ConfigError: the file of orders is there and cannot be read.
+    """
 
     def __init__(
         self, directory: Path, gateway: str, keys: KeyRegistry, container_digest: bytes
@@ -160,6 +165,10 @@ class Orders:
             return "expired"
         if isinstance(command.body, Assign):
             return self._why_not_assigned(command.body, command.header.expires_ns)
+        if isinstance(command.body, Release):
+            followed = self.assignment()
+            if followed is not None and followed.shipment != command.body.shipment:
+                return f"{command.body.shipment} is not followed: {followed.shipment}"
         return None
 
     def _why_not_assigned(self, assign: Assign, expires_ns: int) -> str | None:
@@ -174,7 +183,11 @@ class Orders:
         return None
 
     def keep(self, taken: Taken) -> None:
-        """Remember a command, and the shipment that is followed because of it."""
+        """Remember a command, and the shipment that is followed because of it.
+
+        Raises:
+            OSError: it is not on the disk, and is not taken.
+        """
         kept = msgspec.structs.replace(
             self._kept,
             counter=taken.command.header.counter,
@@ -205,6 +218,11 @@ class Orders:
             # is kept aside; the cloud repeats what was not answered.
             self._path.rename(self._path.with_suffix(".damaged"))
             return _Kept()
+        except OSError as error:
+            raise ConfigError(
+                f"{self._path}: {error.strerror or error}; give the gateway's user "
+                "the files of its directory"
+            ) from error
         return kept
 
     def _keep(self, kept: _Kept) -> None:

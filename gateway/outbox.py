@@ -15,7 +15,6 @@ adding nor reading waits for the disk's fdatasync. What a release frees is given
 to the disk by the next commit.
 """
 
-import fcntl
 import os
 import secrets
 import threading
@@ -26,16 +25,21 @@ from typing import Final, Self
 
 from gateway.errors import ConfigError, OutboxError
 from gateway.lanes import MAX_FAULTS, Lanes, OutboxLimits, StoredRecord
-from gateway.pool import SegmentPool
-from gateway.recovery import DroppedRange, Recovered, recover, retire_all
+from gateway.pool import SegmentPool, lock_folder
+from gateway.recovery import (
+    DroppedRange,
+    Recovered,
+    is_genuine,
+    recover,
+    retire_all,
+)
 from gateway.scan import peek
 from gateway.segment import HEADER_BYTES, Addition, Disk, Priority, SegmentHeader
 from gateway.watermark import Watermark, WatermarkFile
 from schemas import envelope
-from schemas.envelope import MAX_MESSAGE_BYTES, MAX_SEALED_BYTES, SealCheck
-from schemas.errors import MalformedError
+from schemas.envelope import MAX_MESSAGE_BYTES, MAX_SEALED_BYTES
 from schemas.keys import PublicKey
-from schemas.records import EPOCH_BYTES, read_record, record_aad
+from schemas.records import EPOCH_BYTES
 
 __all__ = [
     "DroppedRange",
@@ -61,7 +65,8 @@ class Outbox:
     ``oldest_sequence`` to ``head_sequence`` is what is committed and not receipted;
     without any, oldest is head + 1. ``watermark`` is the last that is receipted, or
     -1. ``next_sequence`` and ``head_digest`` are the place of the next record in the
-    chain, what is added included. ``storage_faults`` counts writes that failed;
+    chain, what is added included, and ``pending_bytes`` what waits for a commit.
+    ``storage_faults`` counts writes that failed;
     ``is_volatile`` says that the promise is suspended: records lie in memory only.
     """
 
@@ -83,6 +88,8 @@ class Outbox:
         self._adding = threading.Lock()
         self._committing = threading.Lock()
         self._lock_file = -1
+        self._is_closed = False
+        self.pending_bytes = 0
         self._begin_at(recovered.head, recovered.digest)
 
     @classmethod
@@ -127,12 +134,12 @@ class Outbox:
         disk: Disk,
     ) -> Self:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock_file = _lock(folder)
+        lock_file = lock_folder(folder)
         try:
             pool = SegmentPool(folder, disk, limits.segment_bytes)
             marks = WatermarkFile(folder, disk)
             known = marks.load()
-            found = recover(pool, known, draw_epoch, _is_genuine(own_key))
+            found = recover(pool, known, draw_epoch, is_genuine(own_key))
             pool.clean_spares()
             lanes = Lanes(pool, limits, found.segments, found.mark.sequence)
             lanes.storage_faults = found.faults
@@ -152,8 +159,14 @@ class Outbox:
         self.head_digest = digest
 
     def close(self) -> None:
-        """Close the files and let others open the outbox; what is pending is lost."""
+        """Close the files and let others open the outbox; what is pending is lost.
+
+        A commit in another thread is waited for; one that comes later does nothing.
+        """
         with self._committing:
+            if self._is_closed:
+                return
+            self._is_closed = True
             self._settle()
             self._lanes.forget()
             if self._lock_file >= 0:
@@ -182,15 +195,18 @@ class Outbox:
         digest = envelope.digest(sealed)
         with self._adding:
             self._pending.append((priority, Addition(sequence, sealed, digest)))
+            self.pending_bytes += len(sealed)
             self.next_sequence = sequence + 1
             self.head_digest = digest
 
     def commit(self) -> None:
         """Make all that was added durable; does not fail, see ``is_volatile``."""
         with self._committing:
+            if self._is_closed:
+                return
             self._settle()
             with self._adding:
-                pending, self._pending = self._pending, []
+                pending = self._pending.copy()
             for priority, run in groupby(pending, key=lambda one: one[0]):
                 self._append(priority, [addition for _, addition in run])
 
@@ -198,12 +214,16 @@ class Outbox:
         header = SegmentHeader(priority, self.epoch, run[0].sequence, self._head[1])
         self._lanes.append(run, header)
         self._head = run[-1].sequence, run[-1].digest
+        with self._adding:
+            del self._pending[: len(run)]
+            self.pending_bytes -= sum(len(addition.sealed) for addition in run)
 
     def _settle(self) -> None:
         """Bring releases to the disk: the watermark first, then the files."""
         mark = self._mark
         if mark == self._saved or self._save(mark):
-            self._lanes.recycle_released()
+            # What is released meanwhile waits for its own watermark.
+            self._lanes.recycle_released(mark.sequence)
 
     def _save(self, mark: Watermark) -> bool:
         try:
@@ -362,36 +382,9 @@ class Outbox:
         return self._lanes.file_bytes
 
     def free_bytes(self) -> int:
-        """Return the bytes that are free on the outbox's disk."""
+        """Return the bytes that are free on the outbox's disk.
+
+        Raises:
+            OSError: the disk does not answer.
+        """
         return self._pool.disk.free_bytes(self._pool.folder)
-
-
-def _lock(folder: Path) -> int:
-    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(descriptor)
-        raise ConfigError(
-            f"outbox folder {folder} is used by another process; "
-            "stop that gateway or give this one a folder of its own"
-        ) from error
-    return descriptor
-
-
-def _is_genuine(key: PublicKey | None) -> Callable[[bytes], bool]:
-    """Return a check that refuses only what this very key should have signed."""
-
-    def holds(sealed: bytes) -> bool:
-        if key is None:
-            return True
-        try:
-            opened = envelope.open_envelope(sealed)
-            header = read_record(opened.payload).header
-        except MalformedError:
-            return False
-        aad = record_aad(header.version, header.gateway)
-        found = envelope.check(opened, key, aad)
-        return found in (SealCheck.GOOD, SealCheck.WRONG_KEY)
-
-    return holds

@@ -14,10 +14,12 @@ stay allocated, so that a disk that others fill up does not stop the outbox.
 """
 
 import contextlib
+import fcntl
 import os
 from pathlib import Path
 from typing import Final
 
+from gateway.errors import ConfigError
 from gateway.segment import (
     HEADER_BYTES,
     SUFFIX,
@@ -188,3 +190,21 @@ class SegmentPool:
 def _serial(path: Path) -> int:
     digits = path.name[:8]
     return int(digits) if len(digits) == 8 and digits.isdecimal() else -1
+
+
+def lock_folder(folder: Path) -> int:
+    """Take a folder for this process; closing the descriptor gives it back.
+
+    Raises:
+        ConfigError: another process has it.
+    """
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        raise ConfigError(
+            f"outbox folder {folder} is used by another process; "
+            "stop that gateway or give this one a folder of its own"
+        ) from error
+    return descriptor

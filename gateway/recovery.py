@@ -34,8 +34,11 @@ from gateway.segment import (
     unpack_header,
 )
 from gateway.watermark import Watermark
-from schemas.envelope import DIGEST_BYTES, ZERO_DIGEST
-from schemas.records import Gap, GapReason
+from schemas import envelope
+from schemas.envelope import DIGEST_BYTES, ZERO_DIGEST, SealCheck
+from schemas.errors import MalformedError
+from schemas.keys import PublicKey
+from schemas.records import Gap, GapReason, read_record, record_aad
 
 IsGenuine = Callable[[bytes], bool]
 
@@ -299,3 +302,21 @@ def _drop_rejected(one: _Loaded) -> list[tuple[int, int]]:
 
 def _is_behind(bad: list[tuple[int, int]], one: _Loaded) -> bool:
     return all(start >= one.segment.index.end for start, _ in bad)
+
+
+def is_genuine(key: PublicKey | None) -> Callable[[bytes], bool]:
+    """Return a check that refuses only what this very key should have signed."""
+
+    def holds(sealed: bytes) -> bool:
+        if key is None:
+            return True
+        try:
+            opened = envelope.open_envelope(sealed)
+            header = read_record(opened.payload).header
+        except MalformedError:
+            return False
+        aad = record_aad(header.version, header.gateway)
+        found = envelope.check(opened, key, aad)
+        return found in (SealCheck.GOOD, SealCheck.WRONG_KEY)
+
+    return holds

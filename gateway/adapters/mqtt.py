@@ -1,19 +1,35 @@
 """MQTT by aiomqtt: one connection, no reconnect inside, one error outside.
 
+Whatever happens, nothing of a connection is left: a broker that hangs is given
+:data:`GOODBYE_S` to take the farewell, then the socket is shut down; an attempt to
+connect that is given up in the middle is ended as soon as its thread returns.
+
 Source: aiomqtt is the present name of asyncio-mqtt (renamed at version 1).
 """
 
+import asyncio
+import contextlib
+import logging
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import aiomqtt
 
 from gateway.errors import BrokerLostError, ConfigError
 from gateway.ports import BrokerMessage
+
+GOODBYE_S: Final = 1.0
+# Receipts and commands are taken as they come; this many wait only in a flood.
+MAX_WAITING: Final = 256
+
+# What it has to say is in the errors; a line for each broken socket is noise.
+_QUIET: Final = logging.getLogger(f"{__name__}.paho")
+_QUIET.setLevel(logging.CRITICAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +55,15 @@ class MqttSettings:
     timeout_s: float = 10.0
 
 
+class _Client(aiomqtt.Client):
+    def abandon(self) -> None:
+        """End the connection without asking anybody; its reader then cleans up."""
+        line = self._client.socket()
+        if isinstance(line, socket.socket):
+            with contextlib.suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)
+
+
 class MqttBroker:
     """A connection to an MQTT broker, open inside ``async with``.
 
@@ -47,7 +72,7 @@ class MqttBroker:
     """
 
     def __init__(self, settings: MqttSettings) -> None:
-        self._client = aiomqtt.Client(
+        self._client = _Client(
             settings.host,
             settings.port,
             username=settings.username,
@@ -57,7 +82,9 @@ class MqttBroker:
             clean_session=True,
             timeout=settings.timeout_s,
             keepalive=settings.keepalive_s,
-            tls_context=_tls(settings.tls) if settings.tls else None,
+            max_queued_incoming_messages=MAX_WAITING,
+            logger=_QUIET,
+            tls_context=tls_context(settings.tls) if settings.tls else None,
         )
 
     async def __aenter__(self) -> Self:
@@ -66,11 +93,23 @@ class MqttBroker:
         Raises:
             BrokerLostError: the broker cannot be reached or refuses.
         """
+        # aiomqtt connects in a thread that cannot be cancelled.
+        connecting = asyncio.ensure_future(self._client.__aenter__())
         try:
-            await self._client.__aenter__()
+            await asyncio.shield(connecting)
         except (aiomqtt.MqttError, OSError) as error:
+            self._client.abandon()
             raise BrokerLostError(f"no connection to the broker: {error}") from error
+        except asyncio.CancelledError:
+            self._client.abandon()
+            connecting.add_done_callback(self._abandon)
+            raise
         return self
+
+    def _abandon(self, connecting: asyncio.Future[_Client]) -> None:
+        self._client.abandon()
+        if not connecting.cancelled():
+            connecting.exception()  # of no interest any more
 
     async def __aexit__(
         self,
@@ -79,11 +118,14 @@ class MqttBroker:
         trace: TracebackType | None,
     ) -> None:
         """Disconnect; that the broker has gone meanwhile is of no interest."""
+        self._client.timeout = min(self._client.timeout, GOODBYE_S)
         try:
             await self._client.__aexit__(kind, error, trace)
         except (aiomqtt.MqttError, OSError) as lost:
             if error is None:
                 raise BrokerLostError(f"connection lost: {lost}") from lost
+        finally:
+            self._client.abandon()
 
     async def subscribe(self, topic: str) -> None:
         """Ask for the messages of a topic, QoS 1.
@@ -128,7 +170,12 @@ def _code(granted: object) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _tls(files: TlsFiles) -> ssl.SSLContext:
+def tls_context(files: TlsFiles) -> ssl.SSLContext:
+    """Return what a TLS connection needs.
+
+    Raises:
+        ConfigError: the files cannot be used.
+    """
     try:
         context = ssl.create_default_context(cafile=files.authority)
         if files.certificate:

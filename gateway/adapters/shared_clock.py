@@ -3,6 +3,10 @@
 The page is read under its sequence lock: turn, copy, turn again. A copy counts if
 both turns are the same and even. Whoever writes the page must not truncate the
 file: the readers have it mapped.
+
+A simulator that ended leaves its page: time stands still, and a gateway waits and
+delivers what it has. One that was started again made a new page: that is another
+boot, and the exercise has to be started again.
 """
 
 import mmap
@@ -24,6 +28,8 @@ from schemas.simulated_time import (
 _QUICK_TRIES: Final = 100
 _SLOW_TRIES: Final = 1000
 _PAUSE_S: Final = 0.001
+# Real seconds between two looks at whether the file is still the mapped one.
+_LOOK_EVERY_S: Final = 0.5
 
 
 class SharedClock:
@@ -34,7 +40,7 @@ class SharedClock:
     Raises:
         ConfigError: ``path`` cannot be mapped or is no page of simulated time.
         ClockLostError: from every reading method, if the simulator left the page
-            half written or overwrote it; end the exercise.
+            half written, overwrote it or began another; end the exercise.
     """
 
     exercise: Final = True
@@ -43,6 +49,8 @@ class SharedClock:
         self._path = path
         self._tries = tries
         self._page = _map(path)
+        self._file = _identity(path)
+        self._looked_s = time.monotonic()
         try:
             unpack_page(self._page[:])
         except MalformedError as error:
@@ -68,10 +76,22 @@ class SharedClock:
         self._page.close()
 
     def _instant(self) -> SimulatedInstant:
+        self._check_file()
         try:
             return unpack_page(self._copy())
         except MalformedError as error:
             raise ClockLostError(f"{self._path}: {error} any more") from error
+
+    def _check_file(self) -> None:
+        now_s = time.monotonic()
+        if now_s - self._looked_s < _LOOK_EVERY_S:
+            return
+        self._looked_s = now_s
+        if _identity(self._path) not in (None, self._file):
+            raise ClockLostError(
+                f"{self._path}: the simulator began another page: "
+                "its simulated boot is over, start the exercise again"
+            )
 
     def _copy(self) -> bytes:
         for attempt in range(_QUICK_TRIES + self._tries):
@@ -85,6 +105,14 @@ class SharedClock:
             f"{self._path}: the simulated clock stays half written; "
             "its simulator has ended or hangs: start the exercise again"
         )
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _map(path: Path) -> mmap.mmap:

@@ -48,6 +48,11 @@ class BrokerProcess:
             time.sleep(0.02)
         raise TimeoutError("the broker does not take connections")
 
+    @property
+    def pid(self) -> int:
+        """The process to stop and let go on, 0 while there is none."""
+        return 0 if self._process is None else self._process.pid
+
     def kill(self) -> None:
         """Take it away as a power cut does."""
         if self._process is not None:
