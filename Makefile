@@ -2,14 +2,16 @@
 #
 #   make run                       the main job, until Ctrl-C
 #   make run ARGS=--once           one accelerated journey with its arrival report
-#   make run ARGS="--once --replay ../shared/data"
+#   make run ARGS="--once --replay FOLDER"
 #   make test                      everything that CI runs
+#   make prove SEEDS="6 7 8"       the rigs of tests/faults, then disturbed journeys
 
 ARGS ?=
+SEEDS ?= 1 2 3 4 5
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: setup check test run bench clean
+.PHONY: setup check test run bench prove clean
 
 run: .venv/.run
 	@$(BIN)/python -m cloud demo $(ARGS)
@@ -18,6 +20,7 @@ setup: .venv/.dev
 
 test: .venv/.dev check
 	@requirements/chromium.sh
+	@requirements/servers.sh
 	$(PYTEST) $(ARGS)
 
 check: .venv/.dev
@@ -30,6 +33,14 @@ check: .venv/.dev
 bench: .venv/.dev
 	@for bench in tests/benchmarks/*.py; do \
 	    echo "== $$bench"; $(BIN)/python "$$bench" $(ARGS) || exit 1; \
+	done
+
+# ARGS=--scale=0.1 for a taste of the rigs.
+prove: .venv/.dev
+	$(BIN)/python -m tests.faults.prove $(ARGS)
+	@for seed in $(SEEDS); do \
+	    echo "== seed $$seed"; \
+	    $(BIN)/python -m cloud demo --once --disturb 5 --seed "$$seed" || exit 1; \
 	done
 
 # What tests need includes what runs need; either stamp serves `make run`.

@@ -12,6 +12,7 @@ from rich.console import Console
 from cloud.config import Config, load_config
 from cloud.errors import CloudError, ConfigError
 from cloud.key_commands import keys_app
+from cloud.paper_commands import paper_app
 from schemas.errors import ContractError
 
 EXIT_INCOMPLETE: Final = 1
@@ -25,6 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(keys_app, name="keys")
+app.add_typer(paper_app, name="paper")
 
 ConfigOption = Annotated[
     Path, typer.Option("--config", help="Configuration, see config.sample.toml.")
@@ -57,9 +59,26 @@ def ingest(config: ConfigOption = _DEFAULT_CONFIG) -> None:
 
 
 @app.command()
-def project(config: ConfigOption = _DEFAULT_CONFIG) -> None:
-    """Project the ledger into the time series."""
-    _program("cloud.projection", "run")(_start(config))
+def project(
+    config: ConfigOption = _DEFAULT_CONFIG,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Forget the series; project all again.")
+    ] = False,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Is the series what the ledger says?")
+    ] = False,
+) -> None:
+    """Project the ledger into the time series, for ever unless asked for one thing."""
+    settings = _start(config)
+    if rebuild:
+        projected = _program("cloud.projection", "rebuild")(settings)
+        typer.echo(f"projected again: {projected:,} entries of the ledger")
+    if compare:
+        comparison = _program("cloud.projection", "compare_with_ledger")(settings)
+        typer.echo(str(comparison))
+        raise typer.Exit(0 if comparison.is_equal else EXIT_INCOMPLETE)
+    if not rebuild:
+        _program("cloud.projection", "run")(settings)
 
 
 @app.command()
@@ -69,13 +88,25 @@ def web(config: ConfigOption = _DEFAULT_CONFIG) -> None:
 
 
 _Once = Annotated[bool, typer.Option("--once", help="One fast journey, then end.")]
-_Replay = Annotated[Path | None, typer.Option(help="A folder of captures to replay.")]
-_Directory = Annotated[Path | None, typer.Option(help="Where to keep everything.")]
+_Replay = Annotated[
+    Path | None, typer.Option(help="Captures: a folder of gps/ and dose_rate/.")
+]
+_Directory = Annotated[
+    Path | None, typer.Option(help="A new folder for all files, else var/runs/NUMBER.")
+]
 _Speed = Annotated[float | None, typer.Option(help="Simulated seconds per second.")]
-_Port = Annotated[int | None, typer.Option(help="Port of the pages.")]
-_Seed = Annotated[int | None, typer.Option(help="Seed of the journey.")]
-_Scenario = Annotated[str, typer.Option(help="Name of the journey.")]
-_Disturb = Annotated[int, typer.Option(help="How often to kill or unplug something.")]
+_Port = Annotated[int | None, typer.Option(help="Port of the pages, else from 8800.")]
+_Seed = Annotated[int | None, typer.Option(help="Seed of the journey, else its own.")]
+_Scenario = Annotated[str, typer.Option(help="A journey, see dosetrail-sim scenarios.")]
+_Disturb = Annotated[
+    int, typer.Option(help="Kill every program and pull cables, this often each.")
+]
+
+
+_Influx = Annotated[bool, typer.Option("--influx", help="Keep the points in InfluxDB.")]
+_InfluxUrl = Annotated[
+    str | None, typer.Option(help="Your own InfluxDB 1.x; implies --influx.")
+]
 
 
 @app.command()
@@ -89,10 +120,11 @@ def demo(  # noqa: PLR0913 - one parameter per option
     seed: _Seed = None,
     scenario: _Scenario = "pluvicto",
     disturb: _Disturb = 0,
+    influx: _Influx = False,
+    influx_url: _InfluxUrl = None,
 ) -> None:
     """Run the main job: simulator, gateway, broker, ledger and pages."""
-    journey = importlib.import_module("cloud.demo.journey")
-    options = journey.JourneyOptions(
+    options = _program("cloud.demo.options", "JourneyOptions")(
         once=once,
         replay=replay,
         directory=directory,
@@ -101,8 +133,10 @@ def demo(  # noqa: PLR0913 - one parameter per option
         seed=seed,
         scenario=scenario,
         disturb=disturb,
+        influx=influx or influx_url is not None,
+        influx_url=influx_url,
     )
-    raise typer.Exit(journey.run(options))
+    raise typer.Exit(_program("cloud.demo.journey", "run")(options))
 
 
 @app.command()

@@ -31,6 +31,14 @@ Url = Annotated[
     ),
 ]
 
+HttpUrl = Annotated[
+    str,
+    Meta(
+        pattern="^https?://[^/?#]+/?$",
+        description="http:// or https:// with host and port, and no path",
+    ),
+]
+
 
 class BrokerConfig(Struct, frozen=True, kw_only=True):
     """The MQTT broker; with ``ca_file`` the connection is TLS."""
@@ -56,10 +64,30 @@ class LedgerConfig(Struct, frozen=True, kw_only=True):
     url: Url
 
 
+class InfluxConfig(Struct, frozen=True, kw_only=True):
+    """An InfluxDB: by user and password up to 1.x, by token and bucket from 2.0 on.
+
+    ``bucket`` is that of ``database`` unless it has another name.
+    """
+
+    url: HttpUrl
+    database: Name = "dosetrail"
+    username: Name | None = None
+    password_file: File | None = None
+    token_file: File | None = None
+    org: Name | None = None
+    bucket: Name | None = None
+
+
 class SeriesConfig(Struct, frozen=True, kw_only=True):
-    """The projection's store, a SQLite file that can be rebuilt from the ledger."""
+    """The projection's state, a SQLite file, and where its points are.
+
+    Without ``influx`` they are in the file too. All of it can be rebuilt from the
+    ledger.
+    """
 
     path: File
+    influx: InfluxConfig | None = None
 
 
 class KeysConfig(Struct, frozen=True, kw_only=True):
@@ -75,6 +103,7 @@ class IngestConfig(Struct, frozen=True, kw_only=True):
     receipt_interval_s: Seconds = 0.5
     resend_after_s: Seconds = 30.0
     command_interval_s: Seconds = 3.0
+    metrics_port: Port | None = None
 
 
 class WebConfig(Struct, frozen=True, kw_only=True):
@@ -158,9 +187,17 @@ def _key_problems(section: str, given: dict[str, Any], kind: type[Struct]) -> li
         if field.name not in given:
             if field.required:
                 problems.append(f"{key}: missing; expected {_expected(field.type)}")
+        elif (part := _part(field.type)) and isinstance(given[field.name], dict):
+            problems += _key_problems(key, given[field.name], part)
         elif (problem := _value_problem(given[field.name], field.type)) is not None:
             problems.append(f"{key}: {problem}; expected {_expected(field.type)}")
     return problems
+
+
+def _part(kind: Any) -> type[Struct] | None:  # noqa: ANN401 - a type
+    """Return the type of a section within a section."""
+    parts = [k for k in get_args(kind) if isinstance(k, type) and issubclass(k, Struct)]
+    return parts[0] if parts else None
 
 
 def _unknown(prefix: str, given: dict[str, Any], known: tuple[str, ...]) -> list[str]:
@@ -183,21 +220,31 @@ def _expected(kind: Any) -> str:  # noqa: ANN401 - a type
     for part in (kind, *get_args(kind)):
         if get_origin(part) is Annotated:
             return str(part.__metadata__[0].description)
-    return str(kind)
+    return str(kind) if _part(kind) is None else "a section of its own"
 
 
 def _with_paths(plain: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Return the plain configuration with absolute paths."""
     resolved = {}
     for name, section in _sections().items():
-        values = dict(plain.get(name, {}))
-        for field in msgspec.structs.fields(section.type):
-            if field.name in values and _is_path(field.type):
-                values[field.name] = str(folder / values[field.name])
-        resolved[name] = values
+        resolved[name] = _resolved(plain.get(name, {}), section.type, folder)
     file = resolved["ledger"]["url"].removeprefix(SQLITE_PREFIX)
     resolved["ledger"]["url"] = f"{SQLITE_PREFIX}{folder / file}"
     return resolved
+
+
+def _resolved(
+    plain: dict[str, Any], kind: type[Struct], folder: Path
+) -> dict[str, Any]:
+    values = dict(plain)
+    for field in msgspec.structs.fields(kind):
+        if field.name not in values:
+            continue
+        if _is_path(field.type):
+            values[field.name] = str(folder / values[field.name])
+        elif (part := _part(field.type)) is not None:
+            values[field.name] = _resolved(values[field.name], part, folder)
+    return values
 
 
 def _is_path(kind: Any) -> bool:  # noqa: ANN401 - a type
@@ -223,5 +270,21 @@ def _cross_problems(config: Config) -> list[str]:
         problems.append(
             "web.operator_token: on a public address the token belongs into a file "
             "of mode 0600, named by operator_token_file"
+        )
+    return problems + _influx_problems(config.series.influx)
+
+
+def _influx_problems(influx: InfluxConfig | None) -> list[str]:
+    if influx is None:
+        return []
+    problems = []
+    if (influx.username is None) != (influx.password_file is None):
+        problems.append(
+            "series.influx.username: give username and password_file together"
+        )
+    if influx.username is not None and influx.token_file is not None:
+        problems.append(
+            "series.influx.token_file: give username and password_file or token_file, "
+            "not both"
         )
     return problems

@@ -25,6 +25,7 @@ from cloud.adapters.shared_clock import open_clock
 from cloud.config import Config, IngestConfig
 from cloud.dispatch import Dispatcher, issue
 from cloud.errors import ConfigError, LedgerError
+from cloud.metrics import IngestMetrics, served
 from cloud.ports import Chain, Clock, Ledger
 from cloud.receipting import GapWatch, ReceiptDesk
 from cloud.verification import (
@@ -126,9 +127,14 @@ class Ingestor:
     """The worker: one :meth:`step` after the other until ``stop`` is set."""
 
     def __init__(
-        self, parties: Parties, settings: IngestConfig, stop: threading.Event
+        self,
+        parties: Parties,
+        settings: IngestConfig,
+        stop: threading.Event,
+        metrics: IngestMetrics | None = None,
     ) -> None:
         self._ledger, self._line, self._clock, self._signer, self._registry = parties
+        self._metrics = metrics or IngestMetrics()
         self._settings = settings
         self._stop = stop
         publish = self._line.publish
@@ -175,7 +181,10 @@ class Ingestor:
         now_ns = self._clock.utc_ns()
         conflicts: tuple[Refusal, ...] = ()
         if records:
-            conflicts = self._ledger.append_records(records, now_ns).conflicts
+            with self._metrics.commit():
+                result = self._ledger.append_records(records, now_ns)
+            self._metrics.appended(result)
+            conflicts = result.conflicts
         if refusals:
             self._ledger.quarantine(refusals, now_ns)
         self._log_refusals((*refusals, *conflicts))
@@ -184,6 +193,7 @@ class Ingestor:
         """Say a refusal once; then at 10, 100, 1000 of its reason."""
         for refusal in refusals:
             self._refused[refusal.reason] += 1
+            self._metrics.refused(refusal.reason)
             number = self._refused[refusal.reason]
             if str(number).strip("0") == "1":
                 _log.warning(
@@ -195,6 +205,7 @@ class Ingestor:
 
     def _answer(self, now_s: float) -> None:
         said = self._desk.send(now_s, self._settings.receipt_interval_s)
+        self._metrics.receipted(len(said))
         for chain, watermark in said.items():
             self._gaps.observe(chain, watermark, now_s)
         for chain, first, last in self._gaps.due(now_s):
@@ -249,8 +260,8 @@ def run(config: Config) -> None:
     """Ingest until SIGTERM or SIGINT.
 
     Raises:
-        CloudError: a key, the registry, the clock or the ledger cannot be opened,
-            or the simulated clock is gone.
+        CloudError: a key, the registry, the clock, the ledger or the metrics' port
+            cannot be opened, or the simulated clock is gone.
     """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -266,8 +277,10 @@ def run(config: Config) -> None:
     )
     line.start()
     _log.info("ingest=started ledger=%s", config.ledger.url)
+    metrics = IngestMetrics()
     try:
-        Ingestor(parties, config.ingest, stop).run()
+        with served(metrics, config.ingest.metrics_port):
+            Ingestor(parties, config.ingest, stop, metrics).run()
     finally:
         line.stop()
         ledger.close()

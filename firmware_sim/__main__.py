@@ -19,7 +19,12 @@ from firmware_sim.replay import playbacks
 from firmware_sim.scenario import Scenario, load_scenario, scenario_path, shipped_names
 from firmware_sim.simulation import Simulation
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Plays a scenario on pseudo-terminals, on simulated time.",
+)
 
 
 @app.command()
@@ -33,7 +38,9 @@ def scenarios() -> None:
 def run(
     scenario: Annotated[str, typer.Argument(help="TOML file, or a shipped name")],
     directory: Annotated[Path, typer.Option(help="where ports and clock appear")],
-    speed: Annotated[float, typer.Option(min=0.0, max=1e6)] = 1.0,
+    speed: Annotated[
+        float, typer.Option(min=0.0, max=1e6, help="simulated seconds per second")
+    ] = 1.0,
     seed: Annotated[int | None, typer.Option(min=0, help="default: scenario's")] = None,
     replay: Annotated[
         Path | None, typer.Option(help="folder with gps/*.log and dose_rate/*.log")

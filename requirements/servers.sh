@@ -39,12 +39,14 @@ mkdir -p "$servers/archives"
 cd "$servers/archives"
 # shellcheck disable=SC2086 # a list of words
 if ! apt-get -qq download $packages >/dev/null 2>&1; then
-    if [ "$(id -u)" -eq 0 ]; then
-        apt-get -qq update || true
-    fi
-    if ! apt-get -qq download $packages 2>failure; then
+    # Package lists are missing or old: read them into a place of our own.
+    mkdir -p lists/partial cache/archives/partial
+    set -- -qq -o "Dir::State::lists=$PWD/lists" -o "Dir::Cache=$PWD/cache" \
+        -o APT::Sandbox::User=
+    apt-get "$@" update >/dev/null 2>failure || true
+    if ! apt-get "$@" download $packages >/dev/null 2>>failure; then
         say "cannot fetch the servers: $(tail -n 1 failure)"
-        say 'remedy: run "apt-get update" as root on Debian 12 with access to its archive'
+        say 'remedy: a Debian 12 machine that reaches its package archive'
         exit 1
     fi
 fi

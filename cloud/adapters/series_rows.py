@@ -1,13 +1,20 @@
-"""What a projection writes and pages read: rows, points, and the port of a store."""
+"""What a projection writes and pages read: rows, points, and the port of a store.
 
+A store has two parts. The *state* (cursor, ranks, boots, events, witnesses, latest,
+answers, records, channels) is relational and always in the state file; the *time
+series* proper (points and positions) is beside it, or in InfluxDB.
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from cloud.errors import CloudError
+from schemas.units import NS_PER_S
 
 
 class SeriesError(CloudError):
-    """The series is locked, full or gone; nothing was written, try again later."""
+    """The series is locked, full or gone; the cursor has not moved, try again later."""
 
 
 class RecordRow(NamedTuple):
@@ -23,7 +30,7 @@ class RecordRow(NamedTuple):
 
 
 class PointRow(NamedTuple):
-    """One value of one quantity of one sensor; extremes where it is a mean."""
+    """One value of one quantity of one sensor; its extremes where it is a mean."""
 
     gateway: str
     sensor: str
@@ -31,8 +38,8 @@ class PointRow(NamedTuple):
     at_ns: int
     epoch: bytes
     value: float
-    minimum: float | None = None
-    maximum: float | None = None
+    minimum: float
+    maximum: float
 
 
 class PositionRow(NamedTuple):
@@ -117,6 +124,19 @@ class UndatedRow(NamedTuple):
     boot_id: bytes
 
 
+class RefusedRow(NamedTuple):
+    """Points that a store will never take; the ledger still holds their records.
+
+    ``position`` is the ledger position of the last batch that had such points,
+    ``detail`` the store's own words then.
+    """
+
+    reason: str
+    points: int
+    position: int
+    detail: str
+
+
 @dataclass(slots=True)
 class Rows:
     """What a batch of entries adds."""
@@ -152,15 +172,42 @@ class Summary(NamedTuple):
 
 
 class Channel(NamedTuple):
-    """One quantity of one sensor, and how many points it has."""
+    """One quantity of one sensor."""
 
     sensor: str
     quantity: str
-    points: int
+
+
+class StoreHealth(NamedTuple):
+    """Whether the series holds what the ledger holds.
+
+    ``waiting`` says why nothing is projected now, and is absent while all is well.
+    """
+
+    store: str
+    position: int
+    waiting: str | None
+    refused: tuple[RefusedRow, ...]
 
 
 class Series(Protocol):
-    """A store of the projection. Every write is one transaction."""
+    """A store of the projection: state and time series.
+
+    A commit is all or nothing as far as the cursor tells: where the time series is on
+    another machine its points are written first, and written again, equal, after
+    whatever happened in between. Methods that need that machine raise
+    :class:`SeriesError` while it does not answer.
+    """
+
+    def close(self) -> None:
+        """Close what is open; the store is not used again."""
+
+    def prepare(self) -> None:
+        """Make the store ready to be written; for the one process that projects.
+
+        Where the time series of the cursor is not there (another store was configured
+        or its database is gone), the cursor returns to 0.
+        """
 
     def position(self) -> int:
         """Return the ledger position up to which everything is projected."""
@@ -188,8 +235,9 @@ class Series(Protocol):
     ) -> list[Point]:
         """Return a channel (gateway, sensor, quantity) over a span, ends included.
 
-        Where there are more than ``max_points``, neighbours are merged: the value is
-        their mean, and the smallest minimum and largest maximum are kept.
+        Where there are more than ``max_points``, those of one bucket of
+        :func:`bucket_s` are merged at its middle: the value is their mean, and the
+        smallest minimum and largest maximum are kept.
         """
 
     def summary(
@@ -199,6 +247,11 @@ class Series(Protocol):
 
     def positions(self, gateway: str, from_ns: int, to_ns: int) -> list[PositionRow]:
         """Return positions with a fix over a span, oldest first."""
+
+    def last_position(
+        self, gateway: str, from_ns: int, to_ns: int
+    ) -> PositionRow | None:
+        """Return the last position with a fix of a span; cheap, however long it is."""
 
     def events(self, gateway: str, as_of_ns: int | None = None) -> list[EventRow]:
         """Return the events of a gateway as known at an instant, in their order."""
@@ -231,19 +284,50 @@ class Series(Protocol):
     def received(self, gateway: str, epoch: bytes) -> int:
         """Return how many records of an epoch are projected."""
 
+    def say_waiting(self, reason: str | None) -> None:
+        """Keep why nothing can be projected now, for people; None when it goes on."""
 
-def decimate(points: list[Point], max_points: int) -> list[Point]:
-    """Merge neighbours until at most ``max_points`` are left; extremes survive."""
-    if len(points) <= max_points:
-        return points
-    size = -(-len(points) // max_points)
-    return [_merged(points[at : at + size]) for at in range(0, len(points), size)]
+    def health(self) -> StoreHealth:
+        """Return the state of the store, also while its time series is gone."""
+
+    def state_rows(self, table: str) -> Iterator[tuple[object, ...]]:
+        """Yield every row of a table of the state, in the order of its key."""
+
+    def stored_points(self) -> Iterator[PointRow]:
+        """Yield every point in the order of its key, its first five fields."""
+
+    def stored_positions(self) -> Iterator[PositionRow]:
+        """Yield every position, also without a fix, in the order of its key."""
 
 
-def _merged(points: list[Point]) -> Point:
-    return Point(
-        points[len(points) // 2].at_ns,
-        sum(point.value for point in points) / len(points),
-        min(point.minimum for point in points),
-        max(point.maximum for point in points),
-    )
+_BUCKETS_S: Final = (
+    *(1, 2, 5, 10, 15, 30),
+    *(60, 120, 300, 600, 900, 1800),
+    *(3600, 7200, 10800, 21600, 43200, 86400),
+)
+
+
+def bucket_s(span: tuple[int, int], max_points: int) -> int:
+    """Return the width of buckets, s, that leaves at most ``max_points`` of a span.
+
+    Buckets begin at multiples of their width since the Unix epoch and widths are few,
+    so that a plot stays as it is while its span grows.
+    """
+    for width_s in _BUCKETS_S:
+        if _buckets(span, width_s) <= max_points:
+            return width_s
+    width_s = _BUCKETS_S[-1]
+    while _buckets(span, width_s) > max_points:
+        width_s *= 2
+    return width_s
+
+
+def _buckets(span: tuple[int, int], width_s: int) -> int:
+    width_ns = width_s * NS_PER_S
+    return span[1] // width_ns - span[0] // width_ns + 1
+
+
+def middle_ns(bucket: int, width_s: int, span: tuple[int, int]) -> int:
+    """Return where the points of a bucket are drawn: its middle, within the span."""
+    middle = bucket * width_s * NS_PER_S + width_s * NS_PER_S // 2
+    return min(max(middle, span[0]), span[1])

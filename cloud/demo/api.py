@@ -10,12 +10,16 @@ from cloud.errors import CloudError
 
 _TIMEOUT_S: Final = 10.0
 _PAUSE_S: Final = 0.3
+# A server that was killed is back in seconds.
+_PATIENCE_S: Final = 60.0
+# It is this machine's own server: a proxy of the environment must not get in between.
+_OPENER: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 Json = Any
 
 
 class ApiRefusedError(CloudError):
-    """The API refused a request; the message is the API's own."""
+    """The API refused a request, or is not there; the message says which."""
 
 
 class Api:
@@ -29,7 +33,7 @@ class Api:
         """Return the JSON of a GET.
 
         Raises:
-            ApiRefusedError: the server answered with an error.
+            ApiRefusedError: the server answered with an error, or not at all.
         """
         return await self._call("GET", path, None, "application/json")
 
@@ -53,7 +57,9 @@ class Api:
     async def _call(
         self, method: str, path: str, data: bytes | None, content_type: str
     ) -> Json:
-        while True:
+        loop = asyncio.get_running_loop()
+        last, until_s = "", loop.time() + _PATIENCE_S
+        while loop.time() < until_s:
             request = urllib.request.Request(  # noqa: S310 - own address, http
                 self._address + path,
                 data=data,
@@ -69,11 +75,15 @@ class Api:
                 text = error.read().decode("utf-8", "replace")
                 if error.code < 500:
                     raise ApiRefusedError(f"{method} {path}: {text}") from error
-            except OSError:
-                pass
+                last = text
+            except OSError as error:
+                last = str(error)
             await asyncio.sleep(_PAUSE_S)
+        raise ApiRefusedError(
+            f"{method} {path}: no answer within {_PATIENCE_S:.0f} s: {last}"
+        )
 
 
 def _fetch(request: urllib.request.Request) -> Json:
-    with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as response:  # noqa: S310
+    with _OPENER.open(request, timeout=_TIMEOUT_S) as response:
         return json.loads(response.read() or b"null")

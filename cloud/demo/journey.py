@@ -8,29 +8,24 @@ it is right.
 """
 
 import asyncio
+import os
 import secrets
 import signal
 import sys
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from cloud.demo import papers, stage
 from cloud.demo.api import Api, Json
 from cloud.demo.disturbance import Disturbance, plan
+from cloud.demo.influx import HINT, InfluxChoice, choose
+from cloud.demo.options import JourneyOptions, check_options
 from cloud.demo.people import Person
 from cloud.demo.programs import ProgramError, Supervisor
-from cloud.demo.screen import Screen
+from cloud.demo.screen import Screen, shown
 from cloud.demo.world import News, Scene, World
-from schemas.facts import (
-    Acceptance,
-    CheckResult,
-    FactBody,
-    Handover,
-    HandoverRole,
-    Outcome,
-)
+from schemas.facts import FactBody, Handover, HandoverRole
 from schemas.units import NS_PER_S
 
 # As fast as the gateway takes the bytes, up to this.
@@ -45,28 +40,23 @@ _PAUSE_S: Final = 0.2
 _PATIENCE_S: Final = 45.0
 
 
-@dataclass(frozen=True, slots=True)
-class JourneyOptions:
-    """What a run is asked to do."""
-
-    once: bool = False
-    replay: Path | None = None
-    directory: Path | None = None
-    speed: float | None = None
-    port: int | None = None
-    seed: int | None = None
-    scenario: str = "pluvicto"
-    disturb: int = 0
-
-
 class Journey:
     """One run of the main job."""
 
-    def __init__(self, options: JourneyOptions, setting: stage.Stage) -> None:
+    def __init__(
+        self,
+        options: JourneyOptions,
+        setting: stage.Stage,
+        influx: InfluxChoice | None = None,
+    ) -> None:
         self._options = options
+        self._influx = influx
         self._stage = setting
         self._api = Api(setting.address, setting.operator_token)
-        self._people = {n: Person(n, s) for n, s in setting.people.items()}
+        self._people = {
+            name: Person(name, signer, setting.directory / f"{name}.key")
+            for name, signer in setting.people.items()
+        }
         self._failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._supervisor = Supervisor(setting.directory, self._fail)
         self._screen = Screen(setting)
@@ -94,7 +84,11 @@ class Journey:
             if self._failed.done():
                 raise ProgramError(self._failed.result())
             return await work
+        except asyncio.CancelledError:
+            self._screen.step("stopping")
+            raise
         finally:
+            self._screen.close()
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
             await self._supervisor.stop_all()
@@ -104,6 +98,7 @@ class Journey:
     async def _work(self) -> int:
         world = await self._start()
         listening = asyncio.create_task(self._listen(world))
+        listening.add_done_callback(self._task_done)
         try:
             await self._dispatch(world)
             world.tell({"speed": self._speed})
@@ -147,6 +142,10 @@ class Journey:
         self._screen.step("starting broker, ingest, projection, page and gateway")
         python = [sys.executable, "-m"]
         config = ["--config", str(self._stage.cloud_config)]
+        if self._influx is not None:
+            if self._influx.command is not None:
+                await self._supervisor.start("influxd", self._influx.command)
+            self._screen.note(HINT)
         for name in ("broker", "ingest", "project", "web"):
             await self._supervisor.start(name, [*python, "cloud", name, *config])
         config = ["--config", str(self._stage.gateway_config)]
@@ -204,12 +203,12 @@ class Journey:
         self._screen.act(news, self._utc_ns)
         errand = asyncio.create_task(self._answer(world, news, self._utc_ns))
         self._errands.add(errand)
-        errand.add_done_callback(self._errand_done)
+        errand.add_done_callback(self._errands.discard)
+        errand.add_done_callback(self._task_done)
 
-    def _errand_done(self, errand: asyncio.Task[None]) -> None:
-        self._errands.discard(errand)
-        if not errand.cancelled() and errand.exception() is not None:
-            self._fail(str(errand.exception()))
+    def _task_done(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(str(error) or repr(error))
 
     async def _answer(self, world: World, news: News, utc_ns: int) -> None:
         match news["what"]:
@@ -220,7 +219,7 @@ class Journey:
             case "handover":
                 await self._handover(news, utc_ns)
             case "accept":
-                await self._say("centre", _acceptance(), utc_ns)
+                await self._say("centre", papers.acceptance(), utc_ns)
                 self._arrived.set()
             case _:
                 pass
@@ -305,19 +304,20 @@ class Journey:
         path = f"/api/shipments/{papers.SHIPMENT}/arrival"
         self._screen.arrival(await self._api.get(path))
         self._screen.counts(self._supervisor.starts(), await self._health())
-        history = self._stage.directory / f"{papers.SHIPMENT}.dosetrail"
-        shipment = ["--shipment", papers.SHIPMENT, "--out", str(history)]
-        config = ["--config", str(self._stage.cloud_config)]
+        directory = Path(shown(self._stage.directory))
+        history = str(directory / f"{papers.SHIPMENT}.dosetrail")
+        shipment = ["--shipment", papers.SHIPMENT, "--out", history]
+        config = ["--config", str(directory / "cloud.toml")]
         exported = await self._tool("export", *config, *shipment)
-        keys = ["--keys", str(self._stage.directory / "keys.json")]
-        checked = await self._tool("verify", str(history), *keys)
+        keys = ["--keys", str(directory / "keys.json")]
+        checked = await self._tool("verify", history, *keys)
         if exported or checked:
             self._screen.note("the sealed history is not complete: see above")
         return exported or checked
 
     async def _tool(self, *arguments: str) -> int:
         """Run one of the cloud's own commands, its output on this screen."""
-        self._screen.command("dosetrail-cloud", *arguments)
+        self._screen.command(*arguments)
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "cloud", *arguments
         )
@@ -333,37 +333,38 @@ async def _first(wanted: Awaitable[object], other: asyncio.Task[None]) -> None:
         await other
 
 
-def _acceptance() -> Acceptance:
-    checks = (
-        CheckResult("seal number and state", passed=True),
-        CheckResult("outer box undamaged, dry", passed=True),
-        CheckResult("wipe test", passed=True, value=0.02, unit="Bq/cm2"),
-        CheckResult("vial label: lot, calibration, expiry", passed=True),
-    )
-    return Acceptance(papers.SHIPMENT, Outcome.ACCEPTED, checks)
-
-
 def run(options: JourneyOptions) -> int:
     """Run the main job; return its exit status.
 
     Raises:
         ProgramError: something does not run; the message says what and where to look.
     """
+    check_options(options)
     directory = options.directory
     if directory is None:
         directory = stage.new_directory(stage.project_root() / "var" / "runs")
-    directory.mkdir(parents=True, exist_ok=True)
+    lock = stage.claim(directory)
     with_dose = options.replay is not None
     setting = stage.set_up(directory.resolve(), options.port, with_dose=with_dose)
-
-    async def main() -> int:
-        task = asyncio.current_task()
-        if task is not None:
-            # As Ctrl-C: the programs are stopped before this one ends.
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-        return await Journey(options, setting).run()
-
     try:
-        return asyncio.run(main())
+        return asyncio.run(_until_told(options, setting))
     except (KeyboardInterrupt, asyncio.CancelledError):
         return 0 if not options.once else 128 + signal.SIGINT
+    finally:
+        os.close(lock)
+
+
+async def _until_told(options: JourneyOptions, setting: stage.Stage) -> int:
+    task = asyncio.current_task()
+    if task is not None:
+        # As Ctrl-C: the programs are stopped before this one ends. A closed terminal
+        # says SIGHUP; who ignores that, as nohup does, goes on.
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    influx = None
+    if options.influx:
+        influx = choose(setting.directory, options.influx_url)
+        with setting.cloud_config.open("a", encoding="utf-8") as configuration:
+            configuration.write(influx.section())
+    return await Journey(options, setting, influx).run()

@@ -2,6 +2,7 @@
 
 Each program is a process in a session of its own, with its output in a log file.
 One that ends by itself is started again after a moment, as a service manager would.
+The kernel ends them if this process is killed, where ``setpriv`` is there to ask it.
 The pids are kept in ``pids.json`` beside the logs, for whoever wants to disturb.
 """
 
@@ -9,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,7 +23,9 @@ RESTART_S: Final = 0.3
 STOP_S: Final = 15.0
 # A program that ends this often within the time below will not come back.
 MAX_ENDS: Final = 5
-ENDS_WITHIN_S: Final = 10.0
+ENDS_WITHIN_S: Final = 60.0
+# Status of a program that a person must help: configuration or environment.
+_NEEDS_A_PERSON: Final = 2
 
 
 class ProgramError(CloudError):
@@ -38,6 +42,12 @@ class Program:
     process: asyncio.subprocess.Process | None = None
     starts: int = 0
     ends_at_s: list[float] = field(default_factory=list)
+
+
+def tied(command: list[str]) -> list[str]:
+    """Return the command so that it ends with the process that starts it."""
+    setpriv = shutil.which("setpriv")
+    return command if setpriv is None else [setpriv, "--pdeathsig", "TERM", *command]
 
 
 class Supervisor:
@@ -64,11 +74,11 @@ class Supervisor:
         self._adopted[name] = pid
 
     def kill(self, name: str) -> None:
-        """Send SIGKILL to a program; it is started again."""
-        process = self._programs[name].process
-        if process is not None:
+        """Send SIGKILL to a program; it is started again unless it was stopped."""
+        program = self._programs.get(name)
+        if program is not None and program.process is not None:
             with contextlib.suppress(ProcessLookupError):
-                process.kill()
+                program.process.kill()
 
     def starts(self) -> dict[str, int]:
         """Return how often each program was started."""
@@ -89,7 +99,8 @@ class Supervisor:
             async with asyncio.timeout(STOP_S):
                 return await process.wait()
         except TimeoutError:
-            process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
             return await process.wait()
 
     async def stop_all(self) -> None:
@@ -100,7 +111,7 @@ class Supervisor:
     async def _spawn(self, program: Program) -> None:
         with program.log.open("ab") as log:
             program.process = await asyncio.create_subprocess_exec(
-                *program.command,
+                *tied(program.command),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -129,7 +140,7 @@ class Supervisor:
                 recent = [
                     at for at in program.ends_at_s if loop.time() - at < ENDS_WITHIN_S
                 ]
-                if len(recent) >= MAX_ENDS or status == 2:
+                if len(recent) >= MAX_ENDS or status == _NEEDS_A_PERSON:
                     self._on_failure(self._obituary(program, status))
                     return
             await asyncio.sleep(RESTART_S)

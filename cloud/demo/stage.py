@@ -1,8 +1,12 @@
 """The folder of one run: keys, registry, configurations, free ports."""
 
+import errno
+import fcntl
 import hashlib
 import json
+import os
 import secrets
+import shutil
 import socket
 import subprocess
 import sys
@@ -26,6 +30,8 @@ PEOPLE: Final = (
 )
 _FIRST_WEB_PORT: Final = 8800
 _KEPT_RUNS: Final = 5
+# Held while a run goes on, so that no other run takes its folder away.
+_LOCK: Final = "run.lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,23 +82,86 @@ def packing() -> tuple[str, str, bytes]:
 
 
 def new_directory(base: Path) -> Path:
-    """Make the folder of the next run below ``base``; the oldest are removed."""
-    base.mkdir(parents=True, exist_ok=True)
-    numbers = sorted(int(p.name) for p in base.iterdir() if p.name.isdigit())
-    for number in numbers[: -(_KEPT_RUNS - 1)]:
-        _remove(base / f"{number:04d}")
-    directory = base / f"{(numbers[-1] if numbers else 0) + 1:04d}"
-    directory.mkdir()
+    """Make the folder of the next run below ``base``.
+
+    The last five are kept, and the last five with an exported history; older ones are
+    removed unless a run is still using them.
+
+    Raises:
+        ProgramError: this user cannot write there.
+    """
+    try:
+        base.mkdir(parents=True, exist_ok=True)
+        numbers = sorted(int(p.name) for p in base.iterdir() if p.name.isdigit())
+        directory = _next_directory(base, (numbers[-1] if numbers else 0) + 1)
+    except OSError as error:
+        raise ProgramError(
+            f"{base}: {error.strerror}; make it writable, or give --directory FOLDER"
+        ) from error
+    runs = [base / f"{number:04d}" for number in numbers]
+    finished = {run for run in runs if any(run.glob("*.dosetrail"))}
+    for run in [run for run in runs if run not in finished][: -(_KEPT_RUNS - 1)]:
+        _remove_unused(run)
+    for run in [run for run in runs if run in finished][:-_KEPT_RUNS]:
+        _remove_unused(run)
     return directory
 
 
-def _remove(directory: Path) -> None:
-    for path in sorted(directory.rglob("*"), reverse=True):
-        if path.is_dir() and not path.is_symlink():
-            path.rmdir()
+def _next_directory(base: Path, number: int) -> Path:
+    while True:
+        directory = base / f"{number:04d}"
+        try:
+            directory.mkdir()
+        except FileExistsError:  # another run was started at the same moment
+            number += 1
         else:
-            path.unlink()
-    directory.rmdir()
+            return directory
+
+
+def _remove_unused(directory: Path) -> None:
+    if (lock := _lock(directory)) is not None:
+        shutil.rmtree(directory, ignore_errors=True)
+        os.close(lock)
+
+
+def _lock(directory: Path) -> int | None:
+    """Return the open lock of a run's folder; None where it is held or forbidden."""
+    try:
+        lock = os.open(directory / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        return None
+    return lock
+
+
+def claim(directory: Path) -> int:
+    """Make a new or empty folder this process's own; return the lock that it holds.
+
+    Raises:
+        ProgramError: it cannot be made or written, or there is something in it.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        found = sorted(path.name for path in directory.iterdir())
+    except OSError as error:
+        raise ProgramError(
+            f"--directory {directory}: {error.strerror}; "
+            "name a folder that this user may write to"
+        ) from error
+    if found:
+        raise ProgramError(
+            f"--directory {directory}: not empty, it holds {found[0]}; "
+            "name a new folder, no run writes over another"
+        )
+    if (lock := _lock(directory)) is None:
+        raise ProgramError(
+            f"--directory {directory}: cannot write to it; name a folder of your own"
+        )
+    return lock
 
 
 def free_port(wanted: int | None = None) -> int:
@@ -106,9 +175,12 @@ def free_port(wanted: int | None = None) -> int:
         try:
             probe.bind(("127.0.0.1", wanted or 0))
         except OSError as error:
-            raise ProgramError(
-                f"port {wanted} is taken: stop what uses it, or give --port"
-            ) from error
+            reason = (
+                "is taken: stop what uses it, or give another --port"
+                if error.errno == errno.EADDRINUSE
+                else "is not for this user: give a --port of 1024 or above"
+            )
+            raise ProgramError(f"port {wanted} {reason}") from error
         port: int = probe.getsockname()[1]
         return port
 
@@ -127,8 +199,13 @@ def set_up(directory: Path, port: int | None, *, with_dose: bool) -> Stage:
     """Make keys, registry and configurations in ``directory``.
 
     Raises:
-        ProgramError: the gateway's key could not be made, or the port is taken.
+        ProgramError: the gateway's key could not be made, the port is taken, or this
+            is no checkout.
     """
+    if not container_path().is_file():
+        raise ProgramError(
+            f"{container_path()}: not there; the demo runs from a checkout of dosetrail"
+        )
     stage = Stage(
         directory=directory,
         broker_port=free_port(),
@@ -152,8 +229,9 @@ def set_up(directory: Path, port: int | None, *, with_dose: bool) -> Stage:
     token = directory / "operator.token"
     token.touch(mode=0o600)
     token.write_text(stage.operator_token)
-    stage.cloud_config.write_text(_cloud_toml(stage))
-    stage.gateway_config.write_text(_gateway_toml(stage, with_dose=with_dose))
+    gateway = _gateway_toml(stage, with_dose=with_dose)
+    stage.cloud_config.write_text(_cloud_toml(stage), encoding="utf-8")
+    stage.gateway_config.write_text(gateway, encoding="utf-8")
     return stage
 
 
@@ -201,7 +279,7 @@ def _gateway_toml(stage: Stage, *, with_dose: bool) -> str:
     text = f"""\
 gateway = "{GATEWAY}"
 directory = "gateway"
-container = {json.dumps(str(stage.container))}
+container = {json.dumps(str(stage.container), ensure_ascii=False)}
 key = "gateway.key"
 cloud_keys = "keys.json"
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cloud.demo.programs import ProgramError
+from cloud.demo.programs import ProgramError, tied
 
 News = dict[str, Any]
 
@@ -48,7 +48,7 @@ class World:
         scene.directory.mkdir(parents=True, exist_ok=True)
         with scene.log.open("ab") as log:
             process = await asyncio.create_subprocess_exec(
-                *scene.command(),
+                *tied(scene.command()),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
@@ -73,7 +73,8 @@ class World:
             yield json.loads(line)
         if await self._process.wait() != 0:
             lines = self._log.read_text(errors="replace").splitlines()
-            raise ProgramError(lines[-1] if lines else f"see {self._log}")
+            last = lines[-1] if lines else "it said nothing"
+            raise ProgramError(f"{last} (see {self._log})")
 
     def tell(self, command: News) -> None:
         """Send one control line."""
@@ -89,5 +90,6 @@ class World:
             async with asyncio.timeout(5.0):
                 await self._process.wait()
         except TimeoutError:
-            self._process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
             await self._process.wait()

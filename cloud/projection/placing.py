@@ -1,157 +1,38 @@
-"""Projection: from the ledger to the series, in a process of its own.
+"""From one record to the rows that it adds to the series."""
 
-Rules:
-
-1. The ledger is read in its order, from the cursor that the series keeps; rows and
-   cursor move in one transaction. Starting again from 0 gives the same rows.
-2. An instant is a pure function of ledger data: the record's UTC in whole
-   milliseconds, and below them its sequence modulo 1e6, so that two records of one
-   millisecond never share a point.
-3. A record without UTC waits; the first ``clock`` record of its boot dates it, and
-   every later one of that boot: UTC = boot time + ``utc_minus_boot_ns``.
-4. An unprojectable record counts as received and adds nothing else.
-5. Newer means a higher (rank of the epoch, sequence); the rank of an epoch is the
-   ledger position of its first record.
-"""
-
-import logging
 import math
-import time
 from collections.abc import Iterator
 from typing import Final
 
 import msgspec
 
-from cloud.adapters.ledger import open_ledger
-from cloud.adapters.series import open_series
 from cloud.adapters.series_rows import (
     AnswerRow,
-    BootRow,
     EventRow,
     LatestRow,
     PointRow,
     PositionRow,
     RecordRow,
     Rows,
-    Series,
-    SeriesError,
-    UndatedRow,
     WitnessRow,
 )
-from cloud.config import Config
-from cloud.errors import LedgerError
-from cloud.ports import EntryKind, Ledger, LedgerEntry
-from cloud.shipments import read_entry
+from cloud.ports import LedgerEntry
 from schemas.estimates import Witness
 from schemas.events import Event
 from schemas.records import (
     Birth,
-    ClockChange,
     Header,
     Heartbeat,
     Position,
     Record,
     Report,
+    SensorSummary,
     Unprojectable,
 )
 from schemas.units import NS_PER_S
 
-_log = logging.getLogger(__name__)
-BATCH: Final = 500
-POLL_S: Final = 0.25
 _MS: Final = 1_000_000
 _STATES: Final = (Heartbeat, Birth, Report)
-
-
-class Projection:
-    """Projects a ledger into a series, batch by batch."""
-
-    def __init__(self, ledger: Ledger, series: Series) -> None:
-        self._ledger = ledger
-        self._series = series
-        self._position = series.position()
-        self._ranks = series.ranks()
-        self._boots = series.boots()
-
-    @property
-    def position(self) -> int:
-        """Ledger position up to which everything is projected."""
-        return self._position
-
-    def step(self, limit: int = BATCH) -> int:
-        """Project the next entries and return how many there were.
-
-        Raises:
-            LedgerError: the ledger cannot be read now; try again later.
-            SeriesError: the series took nothing; try again later.
-        """
-        entries = self._ledger.entries_after(self._position, limit)
-        rows = Rows()
-        for entry in entries:
-            if entry.kind is EntryKind.RECORD:
-                self._project(entry, rows)
-        if entries:
-            self._commit(rows, entries[-1].position)
-        return len(entries)
-
-    def _commit(self, rows: Rows, position: int) -> None:
-        try:
-            self._series.commit(rows, position)
-        except SeriesError:
-            # What was learned from this batch is not in the series: forget it.
-            self._ranks = self._series.ranks()
-            self._boots = self._series.boots()
-            raise
-        self._position = position
-
-    def _project(self, entry: LedgerEntry, rows: Rows) -> None:
-        record = read_entry(entry.kind, entry.sealed)
-        if not isinstance(record, Record):
-            return
-        header = record.header
-        rank = self._rank(entry, rows)
-        rows.records.append(_record_row(entry, header))
-        if isinstance(record.body, ClockChange):
-            self._date_boot(header, record.body, rows)
-        utc_ns = self._utc_ns(header)
-        if utc_ns is None:
-            boot = (header.gateway, header.boot_id)
-            rows.undated.append(UndatedRow(entry.position, *boot))
-        _add_rows(Placed(entry, record, rank, utc_ns), rows)
-
-    def _rank(self, entry: LedgerEntry, rows: Rows) -> int:
-        key = (entry.subject, entry.epoch)
-        if key not in self._ranks:
-            self._ranks[key] = entry.position
-            rows.epochs.append((*key, entry.position))
-        return self._ranks[key]
-
-    def _utc_ns(self, header: Header) -> int | None:
-        if header.utc_ns is not None:
-            return header.utc_ns
-        offset_ns = self._boots.get((header.gateway, header.boot_id))
-        return None if offset_ns is None else header.boot_ns + offset_ns
-
-    def _date_boot(self, header: Header, body: ClockChange, rows: Rows) -> None:
-        boot = (header.gateway, header.boot_id)
-        if boot in self._boots:
-            return
-        self._boots[boot] = body.utc_minus_boot_ns
-        rows.boots.append(BootRow(*boot, body.utc_minus_boot_ns))
-        pending = [row.position for row in rows.undated if row[1:] == boot]
-        rows.undated = [row for row in rows.undated if row[1:] != boot]
-        stored = self._series.undated(*boot)
-        rows.dated.extend(stored)
-        for position in [*stored, *pending]:
-            self._project_dated(position, rows)
-
-    def _project_dated(self, position: int, rows: Rows) -> None:
-        entry = self._ledger.entries_after(position - 1, 1)[0]
-        record = read_entry(entry.kind, entry.sealed)
-        if isinstance(record, Record):
-            rank = self._ranks[entry.subject, entry.epoch]
-            utc_ns = self._utc_ns(record.header)
-            _add_rows(Placed(entry, record, rank, utc_ns), rows)
 
 
 class Placed(msgspec.Struct, frozen=True):
@@ -188,7 +69,8 @@ class Placed(msgspec.Struct, frozen=True):
         )
 
 
-def _record_row(entry: LedgerEntry, header: Header) -> RecordRow:
+def record_row(entry: LedgerEntry, header: Header) -> RecordRow:
+    """Return the row that says that a record is projected."""
     return RecordRow(
         header.gateway,
         header.epoch,
@@ -200,7 +82,7 @@ def _record_row(entry: LedgerEntry, header: Header) -> RecordRow:
     )
 
 
-def _add_rows(placed: Placed, rows: Rows) -> None:
+def add_rows(placed: Placed, rows: Rows) -> None:
     """Add what a record says; what needs a date is added once it has one."""
     body = placed.record.body
     rows.latest.append(placed.latest("record", _clock_state(placed.record.header)))
@@ -218,7 +100,8 @@ def _add_rows(placed: Placed, rows: Rows) -> None:
     if at_ns is None:
         return
     if isinstance(body, Report):
-        rows.points.extend(_report_points(placed, body, at_ns))
+        points = list(_report_points(placed, body, at_ns))
+        rows.points.extend({row[:5]: row for row in reversed(points)}.values())
         rows.witnesses.extend(_witness_row(placed, w) for w in body.witnesses)
     elif isinstance(body, Position):
         _add_position(placed, body, at_ns, rows)
@@ -290,7 +173,7 @@ def _report_points(placed: Placed, report: Report, at_ns: int) -> Iterator[Point
     for sensor in report.sensors:
         if sensor.mean is not None:
             key = (gateway, sensor.sensor, sensor.quantity, at_ns, epoch)
-            yield PointRow(*key, sensor.mean, sensor.minimum, sensor.maximum)
+            yield PointRow(*key, sensor.mean, *_extremes(sensor, sensor.mean))
     for detector in report.detectors:
         if detector.live_time_ns:
             rate = detector.counts / (detector.live_time_ns / NS_PER_S)
@@ -307,6 +190,12 @@ def _report_points(placed: Placed, report: Report, at_ns: int) -> Iterator[Point
         yield PointRow(*key, value, value - 2 * u, value + 2 * u)
 
 
+def _extremes(sensor: SensorSummary, mean: float) -> tuple[float, float]:
+    """Return minimum and maximum, the mean itself where they are not stated."""
+    low, high = sensor.minimum, sensor.maximum
+    return (mean if low is None else low, mean if high is None else high)
+
+
 def _witness_values(witness: Witness) -> Iterator[tuple[str, float, float]]:
     """Yield quantity, value and standard uncertainty of what a witness says."""
     if witness.ratio is not None:
@@ -318,36 +207,3 @@ def _witness_values(witness: Witness) -> Iterator[tuple[str, float, float]]:
     yield "expected_count_rate_per_s", witness.expected_counts / live_s, 0.0
     u = math.sqrt(witness.counts) / live_s
     yield "count_rate_per_s", witness.counts / live_s, u
-
-
-def project_all(ledger: Ledger, series: Series) -> int:
-    """Forget the series and project the whole ledger; return how many entries.
-
-    Raises:
-        LedgerError: the ledger cannot be read now.
-    """
-    series.clear()
-    projection = Projection(ledger, series)
-    total = 0
-    while (projected := projection.step()) > 0:
-        total += projected
-    return total
-
-
-def run(config: Config) -> None:
-    """Project the configured ledger for ever; poll in real time.
-
-    Raises:
-        ConfigError: the ledger or the series cannot be opened.
-    """
-    ledger = open_ledger(config.ledger.url)
-    projection = Projection(ledger, open_series(config.series.path))
-    _log.info("projecting from position=%d", projection.position)
-    while True:
-        try:
-            projected = projection.step()
-        except (LedgerError, SeriesError) as error:
-            _log.warning("projection waits: %s", error)
-            projected = 0
-        if projected < BATCH:
-            time.sleep(POLL_S)
