@@ -107,6 +107,9 @@ _Influx = Annotated[bool, typer.Option("--influx", help="Keep the points in Infl
 _InfluxUrl = Annotated[
     str | None, typer.Option(help="Your own InfluxDB 1.x; implies --influx.")
 ]
+_InfluxConfig = Annotated[
+    Path | None, typer.Option(help="A file with [series.influx]; implies --influx.")
+]
 
 
 @app.command()
@@ -122,6 +125,7 @@ def demo(  # noqa: PLR0913 - one parameter per option
     disturb: _Disturb = 0,
     influx: _Influx = False,
     influx_url: _InfluxUrl = None,
+    influx_config: _InfluxConfig = None,
 ) -> None:
     """Run the main job: simulator, gateway, broker, ledger and pages."""
     options = _program("cloud.demo.options", "JourneyOptions")(
@@ -133,8 +137,9 @@ def demo(  # noqa: PLR0913 - one parameter per option
         seed=seed,
         scenario=scenario,
         disturb=disturb,
-        influx=influx or influx_url is not None,
+        influx=influx or influx_url is not None or influx_config is not None,
         influx_url=influx_url,
+        influx_config=influx_config,
     )
     raise typer.Exit(_program("cloud.demo.journey", "run")(options))
 

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import signal
+import stat
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -114,7 +115,10 @@ def _look_at(path: Path) -> str | None:
     Raises:
         ConfigError: it will not come by plugging in a cable.
     """
+    wrong = ConfigError(f"{path}: not a serial line; correct the path")
     try:
+        if not stat.S_ISCHR(path.stat().st_mode):
+            raise wrong
         # Not for long, and without becoming this process's terminal.
         line = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
     except FileNotFoundError:
@@ -125,12 +129,10 @@ def _look_at(path: Path) -> str | None:
             "(Debian: dialout)"
         ) from error
     except OSError as error:
-        if path.is_char_device():
-            return f"{path}: {error.strerror}; is its device plugged in?"
-        raise ConfigError(f"{path}: not a serial line; correct the path") from error
+        return f"{path}: {error.strerror}; is its device plugged in?"
     try:
         if not os.isatty(line):
-            raise ConfigError(f"{path}: not a serial line; correct the path")
+            raise wrong
     finally:
         os.close(line)
     return None

@@ -1,14 +1,17 @@
 """Which InfluxDB a run writes to: one's own, or one that was fetched for tests.
 
-One's own is named by its address. Without one, the InfluxDB that
-``requirements/servers.sh`` unpacks below ``.servers/`` is started for the run, on
+One's own is named by its address (1.x without a password), or described by a file
+with the section ``[series.influx]`` of a cloud configuration. Without one, the InfluxDB
+that ``requirements/servers.sh`` unpacks below ``.servers/`` is started for the run, on
 loopback and a free port, with its data in the run's folder.
 """
 
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from cloud.demo.options import JourneyOptions
 from cloud.demo.programs import ProgramError
 from cloud.demo.stage import free_port, project_root
 
@@ -30,32 +33,29 @@ store-enabled = false
 """
 
 HINT: Final = """\
-  The points of this run are in InfluxDB. To use your own, name it:
-    1.x        make run ARGS="--influx-url http://127.0.0.1:8086"
-    2.x, 3.x   write [series.influx] with token_file, org and bucket into a cloud.toml
-               of your own, see cloud/config.sample.toml"""
+points are kept in InfluxDB; to use your own:
+         1.x        make run ARGS="--influx-url http://127.0.0.1:8086"
+         2.x, 3.x   make run ARGS="--influx-config FILE", FILE with [series.influx]"""
 
 
 @dataclass(frozen=True, slots=True)
 class InfluxChoice:
-    """The address of an InfluxDB, and how it is started if it is the run's own."""
+    """The section of the configuration, and how a server of the run's own starts."""
 
-    url: str
+    section: str
     command: list[str] | None = None
 
-    def section(self) -> str:
-        """Return the lines for the cloud's configuration."""
-        return f'\n[series.influx]\nurl = "{self.url}"\ndatabase = "dosetrail"\n'
 
-
-def choose(directory: Path, url: str | None) -> InfluxChoice:
+def choose(directory: Path, options: JourneyOptions) -> InfluxChoice:
     """Return one's own InfluxDB, or the fetched one with its data in ``directory``.
 
     Raises:
-        ProgramError: none is named and none was fetched.
+        ProgramError: none is named and none was fetched, or the file has no section.
     """
-    if url is not None:
-        return InfluxChoice(url)
+    if options.influx_config is not None:
+        return InfluxChoice(_section_of(options.influx_config))
+    if options.influx_url is not None:
+        return InfluxChoice(_section(options.influx_url))
     server = project_root() / _FETCHED
     if not server.exists():
         raise ProgramError(
@@ -70,4 +70,20 @@ def choose(directory: Path, url: str | None) -> InfluxChoice:
         _CONFIGURATION.format(port=port, rpc_port=free_port(), data=folder / "data")
     )
     command = [str(server), "-config", str(configuration)]
-    return InfluxChoice(f"http://127.0.0.1:{port}", command)
+    return InfluxChoice(_section(f"http://127.0.0.1:{port}"), command)
+
+
+def _section(url: str) -> str:
+    return f'[series.influx]\nurl = "{url}"\ndatabase = "dosetrail"\n'
+
+
+def _section_of(path: Path) -> str:
+    """Return a file's section; its own checks are the cloud's at start."""
+    try:
+        text = path.read_text("utf-8")
+        plain = tomllib.loads(text)
+    except (OSError, ValueError) as error:
+        raise ProgramError(f"{path}: no TOML that can be read: {error}") from error
+    if list(plain) != ["series"] or list(plain["series"]) != ["influx"]:
+        raise ProgramError(f"{path}: give [series.influx] and nothing else")
+    return text

@@ -364,7 +364,7 @@ async def _until_told(options: JourneyOptions, setting: stage.Stage) -> int:
                 asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     influx = None
     if options.influx:
-        influx = choose(setting.directory, options.influx_url)
+        influx = choose(setting.directory, options)
         with setting.cloud_config.open("a", encoding="utf-8") as configuration:
-            configuration.write(influx.section())
+            configuration.write(f"\n{influx.section}")
     return await Journey(options, setting, influx).run()

@@ -23,6 +23,7 @@ class JourneyOptions:
     disturb: int = 0
     influx: bool = False
     influx_url: str | None = None
+    influx_config: Path | None = None
 
 
 def check_options(options: JourneyOptions) -> None:

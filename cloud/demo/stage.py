@@ -185,14 +185,42 @@ def free_port(wanted: int | None = None) -> int:
         return port
 
 
-def web_port() -> int:
-    """Return the first free port from the usual one on."""
-    for port in range(_FIRST_WEB_PORT, _FIRST_WEB_PORT + 50):
+def web_port(wanted: int | None = None) -> int:
+    """Return the port of the pages: the wanted one, or the first free one of ours.
+
+    It is reserved against other runs of this machine until this process ends: between
+    the look and the server's start another run would find it free as well.
+
+    Raises:
+        ProgramError: the wanted port is taken.
+    """
+    ports = range(_FIRST_WEB_PORT, _FIRST_WEB_PORT + 50) if wanted is None else [wanted]
+    for port in ports:
         try:
-            return free_port(port)
+            free_port(port)
         except ProgramError:
-            continue
+            if port == wanted:
+                raise
+        else:
+            if _reserve(port):
+                return port
+    if wanted is not None:
+        raise ProgramError(
+            f"port {wanted} is taken by another run: give another --port"
+        )
     return free_port()
+
+
+def _reserve(port: int) -> bool:
+    # An abstract address: no file, one holder, free again when the process is gone.
+    mark = socket.socket(socket.AF_UNIX)
+    try:
+        mark.bind(f"\0dosetrail-port-{port}")
+    except OSError:
+        mark.close()
+        return False
+    mark.detach()
+    return True
 
 
 def set_up(directory: Path, port: int | None, *, with_dose: bool) -> Stage:
@@ -209,7 +237,7 @@ def set_up(directory: Path, port: int | None, *, with_dose: bool) -> Stage:
     stage = Stage(
         directory=directory,
         broker_port=free_port(),
-        web_port=web_port() if port is None else free_port(port),
+        web_port=web_port(port),
         operator_token=secrets.token_urlsafe(24),
         people={
             name: make_key(directory / f"{name}.key", Algorithm.ES256)

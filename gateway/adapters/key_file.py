@@ -25,7 +25,10 @@ def load_signer(path: Path) -> Ed25519Signer | Es256Signer:
         word, _, digits = path.read_text("ascii").strip().partition(" ")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not a key file"
-        raise ConfigError(f"{path}: cannot read the key: {reason}") from error
+        raise ConfigError(
+            f"{path}: cannot read the key: {reason}; "
+            "dosetrail-gateway key FILE makes one"
+        ) from error
     if mode & _OTHERS:
         raise ConfigError(f"{path}: the key is open to others: chmod 600 {path}")
     try:

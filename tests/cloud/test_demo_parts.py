@@ -133,6 +133,13 @@ def test_a_wanted_port_is_taken_or_refused() -> None:
         assert stage.free_port() != port
 
 
+def test_two_runs_never_get_one_port() -> None:
+    first, second = stage.web_port(), stage.web_port()
+    assert first != second
+    with pytest.raises(ProgramError, match=f"port {first} is taken by another run"):
+        stage.web_port(first)
+
+
 def test_runs_are_numbered_and_the_oldest_go(tmp_path: Path) -> None:
     made = [stage.new_directory(tmp_path / "runs") for _ in range(7)]
     assert [path.name for path in made] == [f"{n:04d}" for n in range(1, 8)]
