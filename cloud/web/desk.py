@@ -6,6 +6,7 @@ What a gateway says is used for a shipment only within its assignments: neither 
 positions nor the detectors of the next shipment are ever shown for the last one.
 """
 
+import logging
 import time
 from dataclasses import dataclass
 from typing import Final
@@ -13,7 +14,7 @@ from typing import Final
 import msgspec
 
 from cloud import alarms as alarming
-from cloud.adapters.series_rows import EventRow, PositionRow, Series
+from cloud.adapters.series_rows import EventRow, PositionRow, Series, SeriesError
 from cloud.alarms import Acknowledged, Alarms, Happened
 from cloud.arrival import Arrival, Question, Statement, arrival, is_in_reach
 from cloud.ports import Clock, EntryKind, Ledger, LedgerEntry, Watermark
@@ -27,6 +28,7 @@ from schemas.products import product
 from schemas.records import Heartbeat, TimeSource
 from schemas.units import NS_PER_S
 
+_log: Final = logging.getLogger(__name__)
 _PACE_NS: Final = 2 * NS_PER_S
 _STANDING: Final = 0.5  # a simulated clock that is slower stands
 DELIVERY_S: Final = 10.0  # real time that a value may be on its way
@@ -227,8 +229,16 @@ class Desk:
         return self.series.positions(shipment.gateway, *span)
 
     def _last_fix(self, shipment: Shipment, now_ns: int) -> PositionRow | None:
-        known = [row for row in self.positions(shipment) if row.at_ns <= now_ns]
-        return known[-1] if known else None
+        span = self.span_ns(shipment)
+        if span is None or shipment.gateway is None:
+            return None
+        until_ns = min(span[1], now_ns)
+        try:
+            return self.series.last_position(shipment.gateway, span[0], until_ns)
+        except SeriesError as error:
+            # The list and the estimate do not wait for the store of the points.
+            _log.warning("last fix unknown: %s", error)
+            return None
 
     def _statement(self, shipment: Shipment, as_of_ns: int | None) -> Statement:
         ranks = self.series.ranks()

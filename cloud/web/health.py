@@ -8,30 +8,10 @@ from typing import Final
 from fastapi import APIRouter, Request
 
 from cloud.adapters.series_rows import RefusedRow
-from cloud.web.messages import Message
+from cloud.web.messages import RefusedPointsMessage, StoreMessage
 from cloud.web.site import site_of
 
 router: Final = APIRouter(prefix="/api", tags=["reading"])
-
-
-class RefusedPointsMessage(Message):
-    """Points that the store will never take; their records are in the ledger."""
-
-    reason: str
-    points: int
-    position: int
-    detail: str
-
-
-class StoreMessage(Message):
-    """How far the series is behind the ledger, what it waits for and what it lacks."""
-
-    store: str
-    position: int
-    ledger_position: int
-    behind: int
-    waiting: str | None
-    refused: tuple[RefusedPointsMessage, ...]
 
 
 @router.get("/health")

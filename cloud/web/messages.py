@@ -328,6 +328,26 @@ class RefusedMessage(Message):
     detail: str
 
 
+class RefusedPointsMessage(Message):
+    """Points that the store will never take; their records are in the ledger."""
+
+    reason: str
+    points: int
+    position: int
+    detail: str
+
+
+class StoreMessage(Message):
+    """How far the series is behind the ledger, what it waits for and what it lacks."""
+
+    store: str
+    position: int
+    ledger_position: int
+    behind: int
+    waiting: str | None
+    refused: tuple[RefusedPointsMessage, ...]
+
+
 ANSWERS: tuple[type[Message], ...] = (
     ListMessage,
     ShipmentMessage,
@@ -337,6 +357,7 @@ ANSWERS: tuple[type[Message], ...] = (
     CustodyMessage,
     EventMessage,
     HealthMessage,
+    StoreMessage,
     TakenMessage,
     IssuedMessage,
     CommandMessage,
