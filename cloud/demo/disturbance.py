@@ -21,10 +21,10 @@ class Blow:
     target: str
 
 
-def plan(seed: int, times: int) -> list[Blow]:
+def plan(seed: int, times: int, programs: tuple[str, ...] = KILLED) -> list[Blow]:
     """Return ``times`` kills of each program and ``times`` cable pulls, in order."""
     rng = random.Random(seed)
-    wanted = [("kill", name) for name in KILLED for _ in range(times)]
+    wanted = [("kill", name) for name in programs for _ in range(times)]
     wanted += [("pull", rng.choice(("board", "gps"))) for _ in range(times)]
     blows = [Blow(rng.uniform(_FIRST, _LAST), what, name) for what, name in wanted]
     return sorted(blows, key=lambda blow: blow.progress)

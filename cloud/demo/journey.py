@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from cloud.demo import papers, stage
 from cloud.demo.api import Api, Json
-from cloud.demo.disturbance import Disturbance, plan
+from cloud.demo.disturbance import KILLED, Disturbance, plan
 from cloud.demo.influx import HINT, InfluxChoice, choose
 from cloud.demo.options import JourneyOptions, check_options
 from cloud.demo.people import Person
@@ -136,7 +136,9 @@ class Journey:
                 self._take_time(news, "starts_at_ns")
                 break
         if self._options.disturb:
-            blows = plan(self._options.seed or 1, self._options.disturb)
+            own = self._influx is not None and self._influx.command is not None
+            programs = (*KILLED, "influxd") if own else KILLED
+            blows = plan(self._options.seed or 1, self._options.disturb, programs)
             kill = self._supervisor.kill
             self._disturbance = Disturbance(blows, kill, world.tell)
         self._screen.step("starting broker, ingest, projection, page and gateway")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, Request, sync_playwright
+from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
 from cloud.adapters.key_file import make_key
 from cloud.adapters.ledger import open_ledger
@@ -178,10 +178,7 @@ def test_2_a_shipment_moves_without_a_reload(
     served.tell(served.told)
     served.tell(journeys.handovers(served.cast))
     served.set_clock(DISPATCHED_NS + round(HOURS * HOUR_NS) + 15 * SECOND_NS)
-    page.wait_for_function(
-        "n => document.querySelector('[data-test=received]').textContent == n",
-        arg=str(len(served.told)),
-    )
+    expect(received).to_have_text(str(len(served.told)))
     page.get_by_text("the receiver signed before the giver").wait_for()
     assert page.locator("[data-test=now]").inner_text() != before
     assert page.evaluate("window.wasHere") is True
@@ -233,7 +230,7 @@ def test_6_a_phone_needs_no_sideways_scrolling(
     visit: Callable[..., Page], path: str
 ) -> None:
     page = visit(path, 360)
-    page.wait_for_function("document.querySelector('#link').textContent == 'live'")
+    expect(page.locator("#link")).to_have_text("live")
     width = page.evaluate("document.documentElement.scrollWidth")
     assert width == 360
 
@@ -269,7 +266,7 @@ def test_8_a_screen_reader_finds_its_way(visit: Callable[..., Page]) -> None:
 
 def test_9_the_first_screen_of_a_phone_answers(visit: Callable[..., Page]) -> None:
     page = visit(f"/shipments/{SHIPMENT}", 390)
-    page.wait_for_function("document.querySelector('#link').textContent == 'live'")
+    expect(page.locator("#link")).to_have_text("live")
     for part in ("h1", ".status", ".glance", "[data-test=appointment]"):
         box = page.locator(part).first.bounding_box()
         assert box is not None, part
