@@ -119,14 +119,18 @@ def _take(data: bytes, at: int, epoch: bytes | None, found: Scan) -> int | None:
         if isinstance(item, envelope.Withheld):
             return None
         seen = peek(item)
+        # A gap is read whole: a damaged one is damage, never a reason not to start.
+        body = (
+            read_record(envelope.open_envelope(item).payload).body
+            if (seen.kind == "gap")
+            else None
+        )
     except MalformedError:
         return None
     if epoch not in (None, seen.epoch) or seen.sequence <= found.records.last:
         return None
     found.records.add(seen.sequence, at, len(item), envelope.digest(item))
     found.previous.extend(seen.previous)
-    if seen.kind == "gap":
-        body = read_record(envelope.open_envelope(item).payload).body
-        if isinstance(body, Gap):
-            found.gaps[seen.sequence] = body
+    if isinstance(body, Gap):
+        found.gaps[seen.sequence] = body
     return at + end
