@@ -9,7 +9,8 @@
 ARGS ?=
 SEEDS ?= 1 2 3 4 5
 BIN := .venv/bin
-PYTEST := $(BIN)/python -m pytest
+# Two files at a time; whole journeys, which take longest, are begun first.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: setup check test run bench prove clean
 

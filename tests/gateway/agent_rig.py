@@ -7,13 +7,11 @@ test's event loop (:meth:`World.agent`) or as ``python -m gateway``
 
 import asyncio
 import contextlib
-import fcntl
 import hashlib
 import os
 import struct
 import subprocess
 import sys
-import termios
 import time
 import tty
 from collections import Counter
@@ -83,12 +81,6 @@ class Cable:
         self.link.unlink(missing_ok=True)
         while self._fds:
             os.close(self._fds.pop(0))
-
-    def is_read(self) -> bool:
-        """Whether the gateway has taken all that was sent."""
-        size = bytearray(4)
-        fcntl.ioctl(self._fds[1], termios.TIOCINQ, size)
-        return size == bytes(4)
 
     def warm(self, count: int = 1) -> None:
         """Send temperatures, each with the board's next sequence number."""
