@@ -12,11 +12,11 @@ import contextlib
 import logging
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 import aiomqtt
 
@@ -26,6 +26,8 @@ from gateway.ports import BrokerMessage
 GOODBYE_S: Final = 1.0
 # Receipts and commands are taken as they come; this many wait only in a flood.
 MAX_WAITING: Final = 256
+
+T = TypeVar("T")
 
 # What it has to say is in the errors; a line for each broken socket is noise.
 _QUIET: Final = logging.getLogger(f"{__name__}.paho")
@@ -134,7 +136,7 @@ class MqttBroker:
             BrokerLostError: the connection is gone or the broker refused.
         """
         try:
-            granted = await self._client.subscribe(topic, qos=1)
+            granted = await _cancellable(self._client.subscribe(topic, qos=1))
         except (aiomqtt.MqttError, OSError) as error:
             raise BrokerLostError(f"subscribing {topic}: {error}") from error
         if any(_code(one) >= 0x80 for one in granted):
@@ -147,7 +149,7 @@ class MqttBroker:
             BrokerLostError: the broker did not take it in time.
         """
         try:
-            await self._client.publish(topic, payload, qos=1)
+            await _cancellable(self._client.publish(topic, payload, qos=1))
         except (aiomqtt.MqttError, OSError) as error:
             raise BrokerLostError(f"publishing to {topic}: {error}") from error
 
@@ -163,6 +165,20 @@ class MqttBroker:
                     yield BrokerMessage(message.topic.value, message.payload)
         except (aiomqtt.MqttError, OSError) as error:
             raise BrokerLostError(f"connection lost: {error}") from error
+
+
+async def _cancellable(call: Awaitable[T]) -> T:
+    """Await a call of the client; a cancellation always ends it.
+
+    Before Python 3.12 ``asyncio.wait_for``, which the client uses, returns its result
+    when that comes together with a cancellation, and forgets the cancellation: radio
+    silence would wait for ever for the end of a session that goes on.
+    """
+    result = await call
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+    return result
 
 
 def _code(granted: object) -> int:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from typing import cast
 
 import pytest
 
@@ -179,6 +180,34 @@ def test_commands_reach_the_agent_as_they_were_sealed(
             await line.publish(topic(GATEWAY, Lane.COMMAND), b"rubbish")
             await until(lambda: link.counts.refusals == 1)
         assert heard.commands == [sealed, sealed]
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize("steps", range(8))
+def test_a_cancellation_that_comes_with_the_puback_ends_a_publication(
+    broker: BrokerProcess, steps: int
+) -> None:
+    """Forgotten, it left a link that never came back from radio silence."""
+
+    async def play() -> None:
+        acknowledged = asyncio.Event()
+        async with MqttBroker(settings(broker, f"cancel-{steps}")) as line:
+            paho = line._client._client
+            taken = cast("Callable[..., None]", paho.on_publish)
+
+            def heard(*words: object) -> None:
+                taken(*words)
+                acknowledged.set()
+
+            paho.on_publish = heard
+            publishing = asyncio.create_task(line.publish("somewhere", b"record"))
+            await acknowledged.wait()
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            came_in_time = publishing.cancel()
+            await asyncio.wait([publishing])
+        assert publishing.cancelled() == came_in_time
 
     asyncio.run(play())
 
