@@ -21,19 +21,26 @@ from schemas.contents import (
 )
 from schemas.envelope import Purpose, external_aad, seal
 from schemas.errors import MalformedError
+from schemas.findings import Place
 from schemas.keys import Signer
 from schemas.records import Digest, Epoch, FingerprintStep, Unsigned
 
 VERSION: Final = 1
 
 
-class Assign(msgspec.Struct, frozen=True):
-    """The gateway follows this shipment from now on."""
+class Assign(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The gateway follows this shipment from now on.
+
+    ``places`` are those whose entering and leaving is stated; ``route`` is the way in
+    order, each point with the half width of the corridor that begins there.
+    """
 
     shipment: str
     contents: tuple[Contents, ...]
     limits: ProductLimits
     container_digest: Digest
+    places: tuple[Place, ...] = ()
+    route: tuple[Place, ...] = ()
 
 
 class Release(msgspec.Struct, frozen=True):

@@ -4,6 +4,8 @@ from enum import StrEnum
 
 import msgspec
 
+from schemas.findings import ShockFinding
+
 
 class EventKind(StrEnum):
     """What happened."""
@@ -12,6 +14,10 @@ class EventKind(StrEnum):
     SHOCK = "shock"
     TAMPER = "tamper"
     INTEGRITY = "integrity"
+    DOSE_RATE = "dose-rate"
+    POSITION_DOUBT = "position-doubt"
+    ROUTE_DEVIATION = "route-deviation"
+    PLACE = "place"
     SENSOR_LOST = "sensor-lost"
     SENSOR_FOUND = "sensor-found"
     SENSOR_DESYNCHRONISED = "sensor-desynchronised"
@@ -35,9 +41,10 @@ class Severity(StrEnum):
 class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     """One thing that happened, from an instant or over an interval of boot time.
 
-    ``value`` and ``limit`` are in ``unit``. ``count`` says how many events one
-    coalesced event stands for. ``expected_end_ns`` is for announced silence.
-    ``evidence_parts`` is the number of evidence records that follow.
+    ``value``, its standard uncertainty ``value_u`` and ``limit`` are in ``unit``.
+    ``count`` says how many events one coalesced event stands for.
+    ``expected_end_ns`` is for announced silence. ``evidence_parts`` is the number of
+    evidence records that follow; ``shock`` is what they were found to say.
     """
 
     what: EventKind
@@ -54,6 +61,8 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     counter: int | None = None
     expected_end_ns: int | None = None
     evidence_parts: int | None = None
+    value_u: float | None = None
+    shock: ShockFinding | None = None
 
 
 class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):

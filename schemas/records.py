@@ -23,6 +23,7 @@ from schemas.envelope import ZERO_DIGEST, Purpose, external_aad, seal
 from schemas.errors import MalformedError
 from schemas.estimates import Estimate, Witness
 from schemas.events import Event, Evidence
+from schemas.findings import DoseRatio, Integrity, ThermalSummary
 from schemas.keys import Signer
 from schemas.readings import Fix
 
@@ -155,10 +156,19 @@ class Report(msgspec.Struct, frozen=True, omit_defaults=True):
     estimates: tuple[Estimate, ...] = ()
     witnesses: tuple[Witness, ...] = ()
     attitude: tuple[float, float, float] | None = None
+    thermal: ThermalSummary | None = None
+    doses: tuple[DoseRatio, ...] = ()
+    integrity: Integrity | None = None
 
 
 class Position(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Latest position of an interval; its own kind, so that it can be withheld."""
+    """Latest position of an interval; its own kind, so that it can be withheld.
+
+    ``position_u_m`` is horizontal, by axis (k = 1), from the track that the fixes make.
+    ``doubts`` say why a fix is not believed, ``places`` where the container surely
+    is, ``dwell_ns`` for how long it has stayed within 150 m. Without a fix the last
+    one that was believed stands in ``last_*``, with its age.
+    """
 
     sensor: str
     fix: Fix
@@ -171,6 +181,13 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
     track_deg: float | None = None
     hdop: float | None = None
     satellites: int | None = None
+    position_u_m: float | None = None
+    doubts: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
+    dwell_ns: Unsigned | None = None
+    last_latitude_deg: Latitude | None = None
+    last_longitude_deg: Longitude | None = None
+    last_fix_age_ns: Unsigned | None = None
 
 
 class FingerprintStep(StrEnum):

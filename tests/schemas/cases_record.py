@@ -11,6 +11,7 @@ from tests.schemas.forging import HEADER, PAYLOAD, parts, sealed, signature
 from tests.schemas.samples import (
     BODIES,
     CLOUD_SIGNER,
+    FURTHER,
     GATEWAY_SIGNER,
     STRANGER_SIGNER,
     header,
@@ -27,6 +28,9 @@ def record_cases() -> Iterator[Case]:
         head = header(body, 0 if isinstance(body, records.Birth) else 17)
         item = records.seal_record(head, body, GATEWAY_SIGNER)
         yield Case(head.kind, f"a record of kind {head.kind}", "Good", item)
+    for name, body in FURTHER:
+        item = records.seal_record(header(body, 17), body, GATEWAY_SIGNER)
+        yield Case(name, "optional parts", "Good", item)
     yield from _kept_records()
     yield from _envelopes()
     yield from _protected_headers()

@@ -23,6 +23,7 @@ from tests.schemas.samples import (
     FACTS,
     GATEWAY_SIGNER,
     PERSON_SIGNER,
+    PLACES,
     RECEIPT,
     fact_header,
     header,
@@ -138,6 +139,9 @@ def command_cases() -> Iterator[Case]:
         yield Case(kind, f"a command of kind {kind}", "Good", item)
     assign = COMMANDS[0]
     assert isinstance(assign, commands.Assign)
+    placed = msgspec.structs.replace(assign, places=PLACES, route=PLACES)
+    item = commands.seal_command(gateway, 8, until, placed, CLOUD_SIGNER)
+    yield Case("assign with places", "optional parts", "Good", item)
     second = msgspec.structs.replace(CONTENTS, vial="V-2")
     nothing = msgspec.structs.replace(CONTENTS, activity_gbq=0.0)
     for name, why, contents in (

@@ -24,7 +24,8 @@ from tests.schemas.vectors import Json
 
 FOLDER = Path(__file__).parents[2] / "schemas" / "cddl"
 TEXT = "\n".join(
-    (FOLDER / name).read_text("utf-8") for name in ("dosetrail.cddl", "statements.cddl")
+    (FOLDER / f"{name}.cddl").read_text("utf-8")
+    for name in ("dosetrail", "statements", "findings")
 )
 CLOSED = re.sub(r"(?m)^more = .*$|\bmore\b,?", "", TEXT)
 Path_ = tuple[int, ...]
