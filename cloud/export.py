@@ -21,7 +21,14 @@ from cloud.verification import MAX_SEQUENCE
 from schemas.commands import Assign, CommandBody, Release, read_command
 from schemas.envelope import open_envelope, withheld
 from schemas.errors import ContractError
-from schemas.facts import Acknowledgement, Consignment, FactBody, read_fact
+from schemas.facts import (
+    Acknowledgement,
+    CentreProfile,
+    Consignment,
+    FactBody,
+    Order,
+    read_fact,
+)
 from schemas.keys import Signer
 from schemas.records import Assigned, Body, Position, Released, Unprojectable
 from schemas.records import read_record as read_record_payload
@@ -167,10 +174,18 @@ def _fact_filter(
             and body.gateway == scope.gateway
         }
 
+    centres = {
+        body.centre
+        for entry in ledger.facts()
+        if isinstance(body := _fact_body(entry), Order) and body.shipment in shipments
+    }
+
     def concerns(body: FactBody) -> bool:
         if isinstance(body, Acknowledgement):
             sequences = whole.get(Chain(body.gateway, body.epoch), set())
             return body.event_sequence in sequences
+        if isinstance(body, CentreProfile):
+            return body.centre in centres
         return body.shipment in shipments
 
     return concerns

@@ -43,7 +43,9 @@ class Contents(msgspec.Struct, frozen=True, omit_defaults=True):
 
     ``activity_expanded_u_gbq`` is the certificate's expanded uncertainty with its
     ``coverage_factor``. ``offset_minutes`` is the zone in which the certificate
-    states its reference instant. ``document`` is the SHA-256 of the certificate.
+    states its reference instant; where it states none a person picked it, for the
+    place ``zone_site``. ``document`` is the SHA-256 of the certificate.
+    ``expires_at_ns`` is as printed on the vial.
     """
 
     vial: str
@@ -61,6 +63,10 @@ class Contents(msgspec.Struct, frozen=True, omit_defaults=True):
     impurities: tuple[Impurity, ...] = ()
     separated_at_ns: int | None = None
     document: Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)] | None = None
+    concentration_gbq_per_ml: float | None = None
+    lot: str | None = None
+    expires_at_ns: int | None = None
+    zone_site: str | None = None
 
     @property
     def activity_u_ratio(self) -> float:

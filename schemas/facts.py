@@ -3,7 +3,8 @@
 Each fact has a uuid, so that it counts once however often it is sent, and links to
 its author's previous fact. Facts lie in the same ledger as the records, so that the
 ledger alone rebuilds every shipment. A phone signs with ES256 keys that cannot
-leave it. Documents and photos enter by their SHA-256.
+leave it. Documents and photos enter by their SHA-256. What a dose is and how it
+travels is in :mod:`schemas.shipping`, what a centre states in :mod:`schemas.centre`.
 """
 
 from collections.abc import Mapping
@@ -13,77 +14,58 @@ from typing import Annotated, Final
 import msgspec
 
 from schemas import wire
-from schemas.contents import Contents
+from schemas.centre import (
+    Acceptance,
+    Assay,
+    CentreProfile,
+    CheckResult,
+    ContainerReturn,
+    Disposal,
+    Outcome,
+)
 from schemas.envelope import ZERO_DIGEST, Purpose, external_aad, seal
 from schemas.errors import MalformedError
 from schemas.keys import Signer
 from schemas.records import Digest, Epoch, Unsigned
+from schemas.shipping import (
+    Certificate,
+    Confirmation,
+    Consignment,
+    Decision,
+    Leg,
+    LegMode,
+    Order,
+    Reschedule,
+    Survey,
+)
+
+__all__ = [
+    "Acceptance",
+    "Acknowledgement",
+    "Assay",
+    "CentreProfile",
+    "Certificate",
+    "CheckResult",
+    "Confirmation",
+    "Consignment",
+    "ContainerReturn",
+    "Decision",
+    "Disposal",
+    "Fact",
+    "FactBody",
+    "FactHeader",
+    "Handover",
+    "HandoverRole",
+    "Leg",
+    "LegMode",
+    "Order",
+    "Outcome",
+    "Reschedule",
+    "Survey",
+]
 
 VERSION: Final = 1
 UUID_BYTES: Final = 16
-
-
-class Order(msgspec.Struct, frozen=True):
-    """A dose is ordered; the reference is pseudonymous, no patient data.
-
-    ``planned_at_ns`` is the planned infusion, ``offset_minutes`` the centre's zone
-    then. ``tolerance_ratio`` is the allowed deviation from the prescribed activity.
-    """
-
-    shipment: str
-    order: str
-    product: str
-    centre: str
-    planned_at_ns: int
-    offset_minutes: int
-    prescribed_activity_gbq: float
-    tolerance_ratio: float
-
-
-class Certificate(msgspec.Struct, frozen=True):
-    """The calibration certificate of the vial."""
-
-    shipment: str
-    contents: Contents
-
-
-class LegMode(StrEnum):
-    """How a leg is travelled."""
-
-    ROAD = "road"
-    AIR = "air"
-    HOLD = "hold"
-
-
-class Leg(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One leg of the lane as planned."""
-
-    mode: LegMode
-    origin: str
-    destination: str
-    departs_at_ns: int
-    arrives_at_ns: int
-    carrier: str | None = None
-
-
-class Consignment(msgspec.Struct, frozen=True):
-    """The vial is packed: container, gateway and seal that travel, and the lane."""
-
-    shipment: str
-    gateway: str
-    container: str
-    container_digest: Digest
-    seal: str
-    legs: tuple[Leg, ...]
-
-
-class Reschedule(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The infusion is planned for another time; the order's earlier plan stays."""
-
-    shipment: str
-    planned_at_ns: int
-    offset_minutes: int
-    remark: str | None = None
 
 
 class HandoverRole(StrEnum):
@@ -122,45 +104,6 @@ class Acknowledgement(msgspec.Struct, frozen=True, omit_defaults=True):
     remark: str
 
 
-class Outcome(StrEnum):
-    """What a centre decides about a parcel."""
-
-    ACCEPTED = "accepted"
-    REFUSED = "refused"
-
-
-class CheckResult(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One line of the receipt checklist."""
-
-    name: str
-    passed: bool
-    value: float | None = None
-    unit: str | None = None
-
-
-class Acceptance(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The centre's decision at arrival, with its checklist."""
-
-    shipment: str
-    outcome: Outcome
-    checks: tuple[CheckResult, ...]
-    remark: str | None = None
-
-
-class Assay(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The centre measured the vial in its activity meter."""
-
-    shipment: str
-    vial: str
-    activity_gbq: float
-    activity_expanded_u_gbq: float
-    coverage_factor: float
-    measured_at_ns: int
-    meter: str
-    nuclide_setting: str
-    volume_ml: float | None = None
-
-
 FactBody = (
     Order
     | Certificate
@@ -170,6 +113,12 @@ FactBody = (
     | Acknowledgement
     | Acceptance
     | Assay
+    | Confirmation
+    | Survey
+    | Decision
+    | CentreProfile
+    | ContainerReturn
+    | Disposal
 )
 
 BODIES: Final[Mapping[str, type[FactBody]]] = {
@@ -181,6 +130,12 @@ BODIES: Final[Mapping[str, type[FactBody]]] = {
     "acknowledgement": Acknowledgement,
     "acceptance": Acceptance,
     "assay": Assay,
+    "confirmation": Confirmation,
+    "survey": Survey,
+    "decision": Decision,
+    "centre-profile": CentreProfile,
+    "container-return": ContainerReturn,
+    "disposal": Disposal,
 }
 KINDS: Final[Mapping[type[FactBody], str]] = {b: kind for kind, b in BODIES.items()}
 

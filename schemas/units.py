@@ -7,7 +7,9 @@ largest practical error there is (one hour is 0.43 % of a Lu-177 activity).
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Final
+from typing import Annotated, Final
+
+import msgspec
 
 from schemas.errors import MalformedError
 
@@ -16,6 +18,11 @@ S_PER_HOUR: Final = 3600.0
 S_PER_DAY: Final = 86_400.0
 MBQ_PER_GBQ: Final = 1000.0
 STANDARD_GRAVITY_M_S2: Final = 9.80665
+
+# A number that is compared with a rule's limit: the instrument's own digits.
+DecimalText = Annotated[
+    str, msgspec.Meta(pattern=r"\A[0-9]{1,12}(\.[0-9]{1,12})?\Z", max_length=25)
+]
 
 _RFC3339 = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?"

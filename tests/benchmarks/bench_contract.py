@@ -14,10 +14,10 @@ from schemas import commands, facts, receipts, records
 from schemas.envelope import SealCheck, check, open_envelope
 from schemas.records import Body
 from tests.schemas import samples
+from tests.schemas.fact_samples import FACTS
 from tests.schemas.samples import (
     BODIES,
     COMMANDS,
-    FACTS,
     GATEWAY,
     GATEWAY_KEY,
     GATEWAY_SIGNER,

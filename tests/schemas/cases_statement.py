@@ -10,6 +10,7 @@ from schemas.envelope import Purpose, external_aad
 from tests.schemas import forging
 from tests.schemas.cases_cbor import Case
 from tests.schemas.cases_record import padded
+from tests.schemas.fact_samples import FACTS, FULL_FACTS
 from tests.schemas.forging import AAD, HEADER, parts, sealed
 from tests.schemas.samples import (
     AUTHOR,
@@ -20,7 +21,6 @@ from tests.schemas.samples import (
     COMMANDS,
     CONTENTS,
     DIGEST,
-    FACTS,
     GATEWAY_SIGNER,
     PERSON_SIGNER,
     PLACES,
@@ -38,6 +38,12 @@ def fact_cases() -> Iterator[Case]:
         head = fact_header(body)
         item = facts.seal_fact(head, body, AUTHOR_SIGNER)
         yield Case(head.kind, f"a fact of kind {head.kind}", "Good", item)
+    for body in FULL_FACTS:
+        head = fact_header(body)
+        item = facts.seal_fact(head, body, AUTHOR_SIGNER)
+        why = f"a fact of kind {head.kind}, with every field that may be left out"
+        yield Case(f"{head.kind}, full", why, "Good", item)
+    body = FACTS[7]
     later = msgspec.structs.replace(fact_header(body), sequence=1, previous=DIGEST)
     item = facts.seal_fact(later, body, AUTHOR_SIGNER)
     yield Case("second fact", "linked to the first", "Good", item)
@@ -108,6 +114,20 @@ def _wrong_facts(phone: bytes) -> Iterator[Case]:
         item = sealed(wire.encode_named(kept), PERSON_SIGNER, data)
         yield Case(name, why, "Es256", item, stage)
     yield from _wrong_sizes()
+    yield from _wrong_decimals()
+
+
+def _wrong_decimals() -> Iterator[Case]:
+    survey = FACTS[9]
+    for text in ("", "-1", "1e3", "1.", ".5", "NaN", "1,5", "1\n", "1" * 13):
+        plain = {**wire.to_named(survey), "surface_dose_rate_usv_h": text}
+        payload = wire.encode_named(
+            {**wire.to_named(fact_header(survey)), "body": plain}
+        )
+        aad = facts.fact_aad(1, AUTHOR_KEY.owner)
+        name = f"decimal {text!r}"
+        item = sealed(payload, AUTHOR_SIGNER, aad)
+        yield Case(name, "digits, a point, digits", "Structure", item, "payload")
 
 
 def _wrong_sizes() -> Iterator[Case]:

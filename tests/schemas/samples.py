@@ -35,21 +35,8 @@ from schemas.estimates import (
 from schemas.events import Event, EventKind, Evidence, Severity
 from schemas.facts import KINDS as FACT_KINDS
 from schemas.facts import (
-    Acceptance,
-    Acknowledgement,
-    Assay,
-    Certificate,
-    CheckResult,
-    Consignment,
     FactBody,
     FactHeader,
-    Handover,
-    HandoverRole,
-    Leg,
-    LegMode,
-    Order,
-    Outcome,
-    Reschedule,
 )
 from schemas.findings import (
     DoseRatio,
@@ -220,46 +207,6 @@ BODIES: Final[tuple[Body, ...]] = (
     Heartbeat(16, DIGEST, 0, 8192, 27_917_287_424),
     ClockChange(TimeSource.FLOOR, TimeSource.GPS, AT_NS, 50_000_000),
     Gap(3, 9, GapReason.DECIMATED, DIGEST),
-)
-
-FACTS: Final[tuple[FactBody, ...]] = (
-    Order(SHIPMENT, "O-88", "pluvicto", "centre-basel", AT_NS, 60, 7.4, 0.1),
-    Certificate(SHIPMENT, CONTENTS),
-    Consignment(
-        SHIPMENT,
-        GATEWAY,
-        "pot-07",
-        DIGEST,
-        "SEAL-0091",
-        (
-            Leg(LegMode.ROAD, "Ivrea", "Malpensa", AT_NS, AT_NS + 1, "ada-express"),
-            Leg(LegMode.AIR, "Malpensa", "Basel", AT_NS + 2, AT_NS + 3),
-        ),
-    ),
-    Reschedule(SHIPMENT, AT_NS + 5, 60, "patient has a fever"),
-    Handover(
-        SHIPMENT,
-        UUID,
-        HandoverRole.RECEIVER,
-        "site-ivrea",
-        AUTHOR,
-        "Ivrea",
-        "no change seen",
-        "SEAL-0091",
-        True,
-        45.4669,
-        7.8747,
-    ),
-    Acknowledgement(GATEWAY, EPOCH, 17, "box fell from the trolley, looks well"),
-    Acceptance(
-        SHIPMENT,
-        Outcome.ACCEPTED,
-        (
-            CheckResult("seal", True),
-            CheckResult("dose-rate-surface", True, 3.2, "uSv/h"),
-        ),
-    ),
-    Assay(SHIPMENT, "V-1", 7.79, 0.31, 2.0, AT_NS, "CRC-55", "Lu-177", 9.1),
 )
 
 COMMANDS: Final[tuple[CommandBody, ...]] = (

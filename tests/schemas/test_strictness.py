@@ -24,11 +24,11 @@ from schemas.envelope import SealCheck, check, open_envelope
 from schemas.errors import MalformedError
 from tests.schemas import forging, samples
 from tests.schemas.cases_statement import high_s
+from tests.schemas.fact_samples import FACTS
 from tests.schemas.samples import (
     CLOUD_SIGNER,
     COMMANDS,
     CONTENTS,
-    FACTS,
     PERSON_KEY,
     PERSON_SIGNER,
     RECEIPT,

@@ -145,7 +145,7 @@ def test_every_field_of_the_contract_is_in_a_vector() -> None:
     for _content, vector in vectors.every():
         if vector["kind"] in SEALED and "expect" in vector:
             _collect(vector["expect"]["payload"], seen)
-    assert set(names.KEYS) - seen == {"of_fact", *WITHOUT_VECTOR}
+    assert set(names.KEYS) - seen == {*WITHOUT_VECTOR}
 
 
 # Optional fields of an event that the one in the vectors does not have.
