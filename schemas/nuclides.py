@@ -10,10 +10,10 @@ Source of the chain solution: Bateman (1910), Proc. Cambridge Phil. Soc. 15, 423
 
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import resources
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -97,6 +97,37 @@ def decay_factor(half_life_s: float, elapsed_s: float) -> float:
     return math.exp2(-elapsed_s / half_life_s)
 
 
+class ChainTerm(NamedTuple):
+    """One exponential of a member of a chain: ``weight * exp(-constant t)``."""
+
+    emitter: str
+    weight: float
+    constant_per_s: float
+
+
+def chain_terms(parent: str) -> tuple[ChainTerm, ...]:
+    """Return the activities of a freshly separated parent and its progeny as terms.
+
+    The activity of a member at t >= 0, for 1 of the parent at 0 and nothing else, is
+    the sum over its terms. Shortly after the separation the terms cancel: there
+    :func:`chain_activities` loses digits, and so does every sum of them.
+
+    Raises:
+        UnknownWordError: a nuclide of the chain is not in the table.
+    """
+    return tuple(_terms((nuclide(parent),), 1.0))
+
+
+def _terms(path: tuple[Nuclide, ...], branch: float) -> Iterator[ChainTerm]:
+    constants = [member.decay_constant_per_s for member in path]
+    made = branch * math.prod(constants[1:])
+    for i, own in enumerate(constants):
+        others = math.prod(c - own for j, c in enumerate(constants) if j != i)
+        yield ChainTerm(path[-1].name, made / others, own)
+    for daughter in path[-1].daughters:
+        yield from _terms((*path, nuclide(daughter.nuclide)), branch * daughter.branch)
+
+
 def chain_activities(
     parent: str, activity: float, elapsed_s: float
 ) -> Mapping[str, float]:
@@ -114,33 +145,8 @@ def chain_activities(
     if elapsed_s < 0:
         raise MalformedError(f"{-elapsed_s} s before the separation nothing is known")
     found: dict[str, float] = {}
-    _walk((nuclide(parent),), 1.0, activity, elapsed_s, found)
-    return found
-
-
-def _walk(
-    path: tuple[Nuclide, ...],
-    branch: float,
-    activity: float,
-    elapsed_s: float,
-    found: dict[str, float],
-) -> None:
-    tip = path[-1]
-    share = branch * activity * _bateman(path, elapsed_s)
-    found[tip.name] = found.get(tip.name, 0.0) + share
-    for daughter in tip.daughters:
-        further = (*path, nuclide(daughter.nuclide))
-        _walk(further, branch * daughter.branch, activity, elapsed_s, found)
-
-
-def _bateman(path: tuple[Nuclide, ...], elapsed_s: float) -> float:
-    """Activity of the last of a chain over the first one's at time 0."""
-    if elapsed_s == 0:
-        return 1.0 if len(path) == 1 else 0.0
-    constants = [member.decay_constant_per_s for member in path]
-    total = 0.0
-    for i, own in enumerate(constants):
-        others = math.prod(c - own for j, c in enumerate(constants) if j != i)
-        total += math.exp(-own * elapsed_s) / others
+    for emitter, weight, constant_per_s in chain_terms(parent):
+        share = activity * weight * math.exp(-constant_per_s * elapsed_s)
+        found[emitter] = found.get(emitter, 0.0) + share
     # The terms cancel shortly after the separation: rounding is no activity.
-    return max(0.0, math.prod(constants[1:]) * total)
+    return {name: max(0.0, value) for name, value in found.items()}

@@ -2,7 +2,8 @@
 
 A model is a versioned file (``hw/containers/*.toml``) and static: nothing learns by
 itself. Its digest travels with every assignment, so that anyone can recompute an
-estimate with the very model that was used. All uncertainties are standard (k = 1).
+estimate with the very model that was used. All uncertainties are standard (k = 1),
+and a ratio is relative.
 """
 
 import hashlib
@@ -20,13 +21,23 @@ from schemas.records import Sensor
 from schemas.units import instant_ns
 
 _UNIT_LENGTH_TOLERANCE: Final = 1e-6
-_POSITIVE: Final = ("dead_time_u_s", "background_rate_u_per_s")
-_NOT_NEGATIVE: Final = (
-    "dead_time_s",
+# Sources differ by 3 to 10 times: below this a chamber test has to be named.
+UNTESTED_TEMPERATURE_U_PER_K: Final = 0.001
+_POSITIVE: Final = (
+    "dead_time_u_s",
+    "background_rate_u_per_s",
     "temperature_coefficient_u_per_k",
+    "cosmic_u_ratio",
+)
+_NOT_NEGATIVE: Final = (
+    "lead_mm",
+    "dead_time_s",
     "background_rate_per_s",
     "cosmic_rate_per_s",
+    "displacement_per_mm2",
+    "tilt_u_ratio_per_deg",
 )
+_FINITE: Final = ("temperature_coefficient_per_k", "displacement_per_mm")
 
 
 class Role(StrEnum):
@@ -37,20 +48,43 @@ class Role(StrEnum):
 
 
 class Sensitivity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Count rate per activity of one nuclide, dead time taken out."""
+    """Count rate per activity of one emitter, dead time taken out.
+
+    The emitter is a nuclide of its own: a chain is the sum over its members. Members
+    that live for seconds count with their parent. ``common_u_ratio`` is shared by all
+    detectors that look through the same wall; ``differential_u_ratio`` is this
+    detector's alone.
+    """
 
     nuclide: str
     count_rate_per_s_gbq: float
-    count_rate_u_per_s_gbq: float
+    common_u_ratio: float
+    differential_u_ratio: float
+
+    @property
+    def count_rate_u_per_s_gbq(self) -> float:
+        """Standard uncertainty of the rate, common and differential together."""
+        u_ratio = math.hypot(self.common_u_ratio, self.differential_u_ratio)
+        return self.count_rate_per_s_gbq * u_ratio
 
 
 class Detector(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One detector: place, dead time, temperature coefficient, background."""
+    """One detector: place, what is before it, dead time, drift, background.
+
+    ``lead_mm`` is the lead between vial and detector, 0 behind an aperture.
+    ``displacement_per_mm`` is the relative change of its signal for 1 mm of the
+    source along the axis of the package pair towards its first detector, with a
+    quadratic part ``displacement_per_mm2`` that all share in sign.
+    ``tilt_u_ratio_per_deg`` is how much the moved liquid may change the signal per
+    degree off the model's attitude. ``chamber_test`` names the climate chamber test
+    of this container that the temperature coefficient comes from.
+    """
 
     sensor: str
     role: Role
     model: str
     position_mm: tuple[float, float, float]
+    lead_mm: float
     dead_time_s: float
     dead_time_u_s: float
     temperature_coefficient_per_k: float
@@ -58,13 +92,18 @@ class Detector(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     background_rate_per_s: float
     background_rate_u_per_s: float
     cosmic_rate_per_s: float
+    cosmic_u_ratio: float
+    displacement_per_mm: float
+    displacement_per_mm2: float
+    tilt_u_ratio_per_deg: float
     sensitivities: tuple[Sensitivity, ...]
+    chamber_test: str | None = None
     calibration_certificate: str | None = None
     calibrated_at: str | None = None
     calibration_due: str | None = None
 
     def sensitivity(self, nuclide_name: str) -> Sensitivity | None:
-        """Return the sensitivity to a nuclide, if the model gives one."""
+        """Return the sensitivity to an emitter, if the model gives one."""
         for sensitivity in self.sensitivities:
             if sensitivity.nuclide == nuclide_name:
                 return sensitivity
@@ -81,8 +120,37 @@ class Detector(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         )
 
 
+class GainCalibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A released calibration of the package detectors' gain with a traceable source.
+
+    It says that the sensitivities of this version to ``nuclides`` were measured in
+    this container, against what standard, who released them, and until when. Only
+    with it is a fused activity stated; without it the detectors are a witness.
+    """
+
+    certificate: str
+    standard: str
+    nuclides: tuple[str, ...]
+    released_by: str
+    released_at: str
+    due_at: str
+
+    @property
+    def released_at_ns(self) -> int:
+        """When the calibration was released, ns UTC."""
+        return instant_ns(self.released_at)
+
+    @property
+    def due_at_ns(self) -> int:
+        """When the calibration must have been repeated, ns UTC."""
+        return instant_ns(self.due_at)
+
+
 class ContainerModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One container: lead, the attitude in which it was calibrated, detectors."""
+    """One container: lead, the attitude in which it was calibrated, detectors.
+
+    ``displacement_u_mm`` is how far the source may sit off its place at dispatch.
+    """
 
     name: str
     version: int
@@ -90,7 +158,9 @@ class ContainerModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lead_mm: float
     attitude: tuple[float, float, float]
     attitude_tolerance_deg: float
+    displacement_u_mm: float
     detectors: tuple[Detector, ...]
+    gain_calibration: GainCalibration | None = None
 
     @property
     def package_detectors(self) -> tuple[Detector, ...]:
@@ -99,10 +169,30 @@ class ContainerModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def tilt_deg(self, attitude: tuple[float, float, float]) -> float:
         """Return the angle between ``attitude`` (any length > 0) and the model's."""
-        length = math.hypot(*attitude)
-        along = sum(a * b for a, b in zip(self.attitude, attitude, strict=True))
-        cosine = along / length if length else -1.0
-        return math.degrees(math.acos(max(-1.0, min(1.0, cosine))))
+        return angle_deg(self.attitude, attitude)
+
+    def why_not_released(self, nuclide_name: str, at_ns: int) -> str | None:
+        """Return why no fused activity of a nuclide is stated, None if it may be."""
+        calibration = self.gain_calibration
+        if calibration is None:
+            return "no released gain calibration of this container"
+        if nuclide_name not in calibration.nuclides:
+            return f"gain calibration not released for {nuclide_name}"
+        if at_ns < calibration.released_at_ns:
+            return f"gain calibration released only from {calibration.released_at}"
+        if at_ns >= calibration.due_at_ns:
+            return f"gain calibration was due {calibration.due_at}"
+        return None
+
+
+def angle_deg(
+    first: tuple[float, float, float], second: tuple[float, float, float]
+) -> float:
+    """Return the angle between two vectors; 180 where one has no direction."""
+    length = math.hypot(*first) * math.hypot(*second)
+    along = sum(a * b for a, b in zip(first, second, strict=True))
+    cosine = along / length if length else -1.0
+    return math.degrees(math.acos(max(-1.0, min(1.0, cosine))))
 
 
 def container_digest(text: bytes) -> bytes:
@@ -130,6 +220,7 @@ def read_container(text: bytes, path: str) -> ContainerModel:
 
 def _check(model: ContainerModel) -> None:
     _check_range("lead_mm", model.lead_mm, 0.0)
+    _check_positive("displacement_u_mm", model.displacement_u_mm)
     # Not <=: a comparison with NaN is false.
     if not abs(math.hypot(*model.attitude) - 1.0) <= _UNIT_LENGTH_TOLERANCE:
         raise ValueError("attitude: not a unit vector")
@@ -142,6 +233,28 @@ def _check(model: ContainerModel) -> None:
         raise ValueError("detectors: two have the same sensor")
     for detector in model.detectors:
         _check_detector(detector)
+    if model.gain_calibration is not None:
+        _check_calibration(model, model.gain_calibration)
+
+
+def _check_calibration(model: ContainerModel, released: GainCalibration) -> None:
+    where = "gain_calibration"
+    for name in ("certificate", "standard", "released_by"):
+        if not getattr(released, name).strip():
+            raise ValueError(f"{where}: {name} is empty; name it, or leave {where} out")
+    try:
+        if not released.released_at_ns < released.due_at_ns:
+            raise ValueError(f"{where}: due_at is not after released_at")
+    except ContractError as error:
+        raise ValueError(f"{where}: released_at or due_at: {error}") from error
+    if not released.nuclides:
+        raise ValueError(f"{where}: nuclides: none; leave {where} out")
+    for name in released.nuclides:
+        unseen = [d for d in model.package_detectors if d.sensitivity(name) is None]
+        if unseen:
+            raise ValueError(
+                f"{where}: nuclides: {unseen[0].sensor} has no sensitivity to {name}"
+            )
 
 
 def _check_detector(detector: Detector) -> None:
@@ -152,6 +265,13 @@ def _check_detector(detector: Detector) -> None:
             _optional_instant(getattr(detector, name))
         except ContractError as error:
             raise ValueError(f"detectors: {name} {where}: {error}") from error
+    u_per_k = detector.temperature_coefficient_u_per_k
+    if detector.chamber_test is None and u_per_k < UNTESTED_TEMPERATURE_U_PER_K:
+        raise ValueError(
+            f"detectors: temperature_coefficient_u_per_k {where} is {u_per_k:g}, "
+            f"below {UNTESTED_TEMPERATURE_U_PER_K:g}, without a chamber_test; "
+            "name the test, or widen it"
+        )
     names = [sensitivity.nuclide for sensitivity in detector.sensitivities]
     if len(set(names)) != len(names):
         raise ValueError(f"detectors: sensitivities {where}: a nuclide appears twice")
@@ -161,13 +281,11 @@ def _check_detector(detector: Detector) -> None:
 
 def _check_numbers(detector: Detector, where: str) -> None:
     for name in _POSITIVE:
-        if not getattr(detector, name) > 0:
-            raise ValueError(f"detectors: {name} {where} is not positive")
-    for name in (*_POSITIVE, *_NOT_NEGATIVE):
+        _check_positive(f"detectors: {name} {where}", getattr(detector, name))
+    for name in _NOT_NEGATIVE:
         _check_range(f"detectors: {name} {where}", getattr(detector, name), 0.0)
-    coefficient = detector.temperature_coefficient_per_k
-    what = f"detectors: temperature_coefficient_per_k {where}"
-    _check_range(what, coefficient, -math.inf)
+    for name in _FINITE:
+        _check_range(f"detectors: {name} {where}", getattr(detector, name), -math.inf)
     for value in detector.position_mm:
         _check_range(f"detectors: position_mm {where}", value, -math.inf)
 
@@ -177,14 +295,21 @@ def _check_sensitivity(sensitivity: Sensitivity, where: str) -> None:
         nuclide(sensitivity.nuclide)
     except ContractError as error:
         raise ValueError(f"detectors: sensitivities {where}: {error}") from error
-    for name in ("count_rate_per_s_gbq", "count_rate_u_per_s_gbq"):
-        value = getattr(sensitivity, name)
-        if not value > 0:
-            raise ValueError(
-                f"detectors: {name} {where} is not positive; leave the nuclide out "
-                "where nothing is seen of it"
-            )
-        _check_range(f"detectors: {name} {where}", value, 0.0)
+    rate = sensitivity.count_rate_per_s_gbq
+    if not rate > 0:
+        raise ValueError(
+            f"detectors: count_rate_per_s_gbq {where} is not positive; leave the "
+            "nuclide out where nothing is seen of it"
+        )
+    _check_range(f"detectors: count_rate_per_s_gbq {where}", rate, 0.0)
+    for name in ("common_u_ratio", "differential_u_ratio"):
+        _check_positive(f"detectors: {name} {where}", getattr(sensitivity, name))
+
+
+def _check_positive(what: str, value: float) -> None:
+    if not value > 0:
+        raise ValueError(f"{what} is not positive")
+    _check_range(what, value, 0.0)
 
 
 def _check_range(what: str, value: float, least: float) -> None:

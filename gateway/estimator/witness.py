@@ -7,18 +7,20 @@ witness also says how large an error it would have noticed (k = 2); where even a
 missing dose would not be noticed, the answer is "not observable".
 
     r_i = (N_i - B_i) / S_i
-    u_i^2 = c_i^2 + b_i^2 + g_i^2 + k_i^2 + d_i^2 + m_i^2
+    u_i^2 = c_i^2 + e_i^2 + b_i^2 + g_i^2 + k_i^2 + d_i^2 + m_i^2
     c_i = sqrt(S_i + B_i) / S_i    counts, as expected
+    e_i, g_i                       differential and common gain of the emitters,
+                                   weighted by what each gives
     b_i = t_i u_b / S_i            background
-    g_i                            gain of the nuclides, weighted by what each gives
     k_i                            temperature: coefficient, and the unknown one
     d_i = N_i / t_i u_tau          dead time
     m_i                            impurity ratios of the certificate
     ratio = sum(w_i r_i) with w_i = u_i^-2 / sum(u_j^-2)
-    u^2 = sum((w_i c_i)^2) + sum over b, g, k, d, m of (sum(w_i x_i))^2 + u_cert^2
+    u^2 = sum(w_i^2 (c_i^2 + e_i^2)) + u_cert^2
+          + sum over b, g, k, d, m of (sum(w_i x_i))^2
 
-Only the counts are independent between detectors: the wall of the pot, the place of
-the vial, masonry, a method of calibration and a certificate are common to all, so
+Counts and differential gain are independent between detectors: the wall of the pot,
+masonry, a method of calibration and a certificate are common to all, so
 their shares are added as if fully correlated and never averaged away. The counts'
 share is that of the expected counts: with the observed ones a detector that is low
 by chance would weigh more. Source: GUM (JCGM 100:2008) sections 5.1 and 5.2.
@@ -34,9 +36,9 @@ import numpy as np
 
 from gateway.estimator import kernels
 from gateway.estimator.container import ContainerModel, Detector
+from gateway.estimator.source import Term, source_terms
 from schemas.contents import Contents
 from schemas.estimates import WITNESS_METHOD, Witness, WitnessVerdict
-from schemas.nuclides import decay_factor, nuclide
 from schemas.units import NS_PER_S
 
 COVERAGE_FACTOR: Final = 2.0
@@ -48,6 +50,8 @@ SEA_LEVEL_HPA: Final = 1013.25
 COSMIC_SCALE_HPA: Final = 135.0
 # A detector whose temperature is not known is within this of the calibration's (k = 1).
 UNKNOWN_TEMPERATURE_U_K: Final = 15.0
+# Beyond this n tau the correction is larger than what is counted.
+SATURATED_ABOVE: Final = 0.5
 # Less than one count expected in this many windows: the source has decayed.
 _NO_SOURCE: Final = 1e-6
 
@@ -71,7 +75,8 @@ class _Sums:
     source: float
     background: float
     live_s: float
-    u_counts: float
+    dead_time_s: float
+    u_own: float
     u_common: tuple[float, ...]
 
     @property
@@ -79,8 +84,14 @@ class _Sums:
         return (self.counts - self.background) / self.source
 
     @property
+    def is_saturated(self) -> bool:
+        """Whether the rate, as counted or as expected, is beyond the detector."""
+        most = max(self.counts, self.source + self.background)
+        return most / self.live_s * self.dead_time_s > SATURATED_ABOVE
+
+    @property
     def u_ratio(self) -> float:
-        return math.hypot(self.u_counts, *self.u_common)
+        return math.hypot(self.u_own, *self.u_common)
 
 
 class WitnessWindow:
@@ -118,14 +129,16 @@ class WitnessWindow:
             if (found := self._sums(detector, contents, utc_minus_boot_ns)) is not None
         ]
         if not sums:
-            return self._silent(contents, "no detector can see the vial")
+            return self._silent(contents, self._why_blind(contents))
+        if any(found.is_saturated for found in sums):
+            return self._silent(contents, "too much for the detectors: saturated")
         weights = _weights(sums)
         pairs = list(zip(weights, sums, strict=True))
         ratio = math.fsum(w * found.ratio for w, found in pairs)
         u_ratio = math.hypot(_combined_u(pairs), contents.activity_u_ratio)
         noticeable = COVERAGE_FACTOR * u_ratio
         if noticeable > NOT_OBSERVABLE_ABOVE:
-            return self._silent(contents, "the source is lost in the background")
+            return self._silent(contents, _why_lost(sums))
         return Witness(
             vial=contents.vial,
             method=WITNESS_METHOD,
@@ -139,6 +152,16 @@ class WitnessWindow:
             noticeable_ratio=noticeable,
             expected_counts=sum(found.source + found.background for found in sums),
         )
+
+    def _why_blind(self, contents: Contents) -> str:
+        seeing = [
+            detector
+            for detector in self._model.package_detectors
+            if source_terms(detector, contents)
+        ]
+        if not seeing:
+            return f"nothing is seen of {contents.nuclide} in this container"
+        return "no detector can see the vial"
 
     def _silent(self, contents: Contents, reason: str) -> Witness:
         package = {detector.sensor for detector in self._model.package_detectors}
@@ -158,10 +181,11 @@ class WitnessWindow:
         self, detector: Detector, contents: Contents, utc_minus_boot_ns: int
     ) -> _Sums | None:
         bins = [b for b in self._bins if b.sensor == detector.sensor and b.live_time_ns]
-        sensitivity = detector.sensitivity(contents.nuclide)
-        if not bins or sensitivity is None:
+        terms = source_terms(detector, contents)
+        if not bins or not terms:
             return None
-        rates, constants = _source_rates(detector, contents)
+        rates = np.array([one.rate_per_s for one in terms])
+        constants = np.array([one.constant_per_s for one in terms])
         origin_ns = utc_minus_boot_ns - contents.reference_at_ns
         middle_ns = [(b.from_boot_ns + b.to_boot_ns) // 2 + origin_ns for b in bins]
         out = np.empty(3)
@@ -174,7 +198,7 @@ class WitnessWindow:
             constants,
             out,
         )
-        return _budget(detector, contents, bins, out, origin_ns)
+        return _budget(detector, terms, bins, out, origin_ns)
 
 
 def silent(
@@ -195,7 +219,7 @@ def silent(
 
 def _budget(
     detector: Detector,
-    contents: Contents,
+    terms: list[Term],
     bins: list[Bin],
     out: kernels.Floats,
     origin_ns: int,
@@ -209,7 +233,7 @@ def _budget(
     if not source > _NO_SOURCE:
         return None
     middle_ns = (bins[0].from_boot_ns + bins[-1].to_boot_ns) // 2 + origin_ns
-    u_gain, u_impurity = _gain_u(detector, contents, middle_ns / NS_PER_S)
+    u_gain, u_own, u_impurity = _gain_u(terms, middle_ns / NS_PER_S)
     u_kappa = detector.temperature_coefficient_u_per_k
     common = (
         live_s * detector.background_rate_u_per_s / source,
@@ -219,7 +243,18 @@ def _budget(
         u_impurity,
     )
     u_counts = math.sqrt(source + max(background, 0.0)) / source
-    return _Sums(counts, source, background, live_s, u_counts, common)
+    own = math.hypot(u_counts, u_own)
+    dead_time_s = detector.dead_time_s
+    return _Sums(counts, source, background, live_s, dead_time_s, own, common)
+
+
+def _why_lost(sums: list[_Sums]) -> str:
+    """Return which share makes even a missing vial go unnoticed."""
+    best = min(sums, key=lambda found: found.u_ratio)
+    by_background, by_gain, *_rest = best.u_common
+    if by_gain > math.hypot(by_background, best.u_own):
+        return "the sensitivity of this container is too uncertain"
+    return "the source is lost in the background"
 
 
 def _weights(sums: list[_Sums]) -> list[float]:
@@ -232,49 +267,24 @@ def _combined_u(pairs: list[tuple[float, _Sums]]) -> float:
     common = zip(*(found.u_common for _w, found in pairs), strict=True)
     weights = [w for w, _found in pairs]
     return math.hypot(
-        *(w * found.u_counts for w, found in pairs),
+        *(w * found.u_own for w, found in pairs),
         *(math.fsum(map(mul, weights, share)) for share in common),
     )
 
 
-def _gain_u(
-    detector: Detector, contents: Contents, age_s: float
-) -> tuple[float, float]:
-    """Return the relative uncertainty of the source counts: by gain, by impurity.
+def _gain_u(terms: list[Term], age_s: float) -> tuple[float, float, float]:
+    """Return the u of the source counts by gain, shared and own, and by impurity.
 
-    The gains of two nuclides share the wall that both shine through.
+    The gains of two emitters share the wall that both shine through.
     """
-    main = detector.sensitivity(contents.nuclide)
-    shares = [] if main is None else [(contents.nuclide, 1.0, 0.0, main)]
-    for found in contents.impurities:
-        sensitivity = detector.sensitivity(found.nuclide)
-        if sensitivity is not None:
-            ratio, u_ratio = found.activity_ratio, found.activity_ratio_u
-            shares.append((found.nuclide, ratio, u_ratio, sensitivity))
-    total, by_gain, by_ratio = 0.0, 0.0, 0.0
-    for name, ratio, u_ratio, sensitivity in shares:
-        left = decay_factor(nuclide(name).half_life_s, age_s)
-        total += left * ratio * sensitivity.count_rate_per_s_gbq
-        by_gain += left * ratio * sensitivity.count_rate_u_per_s_gbq
-        by_ratio = math.hypot(
-            by_ratio, left * u_ratio * sensitivity.count_rate_per_s_gbq
-        )
-    return by_gain / total, by_ratio / total
-
-
-def _source_rates(
-    detector: Detector, contents: Contents
-) -> tuple[kernels.Floats, kernels.Floats]:
-    shares = [(contents.nuclide, 1.0)]
-    shares += [(i.nuclide, i.activity_ratio) for i in contents.impurities]
-    rates, constants = [], []
-    for name, share in shares:
-        sensitivity = detector.sensitivity(name)
-        if sensitivity is not None:
-            activity_gbq = contents.activity_gbq * share
-            rates.append(activity_gbq * sensitivity.count_rate_per_s_gbq)
-            constants.append(nuclide(name).decay_constant_per_s)
-    return np.array(rates), np.array(constants)
+    total, common, own, impurity = 0.0, 0.0, 0.0, 0.0
+    for term in terms:
+        rate = term.rate_per_s * math.exp(-term.constant_per_s * age_s)
+        total += rate
+        common += rate * term.common_u_ratio
+        own += rate * term.differential_u_ratio
+        impurity = math.hypot(impurity, rate * term.impurity_u_ratio)
+    return common / total, own / total, impurity / total
 
 
 def _background_per_s(detector: Detector, found: Bin) -> float:

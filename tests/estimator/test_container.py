@@ -34,7 +34,29 @@ def test_shipped_models_load(name: str) -> None:
     assert {d.role for d in model.detectors} == {Role.PACKAGE, Role.REFERENCE}
     for detector in model.detectors:
         assert detector.sensitivity("Lu-177") is not None
-        assert detector.sensitivity("Ac-225") is None
+        assert detector.sensitivity("Ac-227") is None
+    pair = model.package_detectors
+    assert pair[0].displacement_per_mm == -pair[1].displacement_per_mm > 0
+
+
+def test_only_the_inner_pair_has_a_released_gain() -> None:
+    due_ns = instant_ns("2027-03-02T12:00:00Z")
+    from_ns = instant_ns("2026-03-02T12:00:00Z")
+    inner = load("inner-pair")
+    assert inner.why_not_released("Lu-177", from_ns) is None
+    assert inner.why_not_released("Lu-177", due_ns - 1) is None
+    assert "was due 2027" in str(inner.why_not_released("Lu-177", due_ns))
+    assert "only from 2026" in str(inner.why_not_released("Lu-177", from_ns - 1))
+    assert "for I-131" in str(inner.why_not_released("I-131", from_ns))
+    for name in ("overpack-10mm", "overpack-25mm"):
+        assert "no released" in str(load(name).why_not_released("Lu-177", from_ns))
+
+
+def test_common_and_differential_gain_are_separate_figures() -> None:
+    found = load("inner-pair").detectors[0].sensitivity("Lu-177")
+    assert found is not None
+    assert (found.common_u_ratio, found.differential_u_ratio) == (0.012, 0.006)
+    assert found.count_rate_u_per_s_gbq == pytest.approx(60 * math.hypot(0.012, 0.006))
 
 
 def test_every_shipped_model_is_tested() -> None:
@@ -113,7 +135,14 @@ BROKEN = {
     "nuclide twice": ('nuclide = "Lu-177m"', 'nuclide = "Lu-177"', "sensitivities"),
     "rate": ("s_gbq = 0.28", "s_gbq = 0.0", "count_rate_per_s_gbq"),
     "rate inf": ("s_gbq = 0.28", "s_gbq = inf", "count_rate_per_s_gbq"),
-    "rate u": ("u_per_s_gbq = 0.056", "u_per_s_gbq = 0.0", "count_rate_u_per_s_gbq"),
+    "common u": ("common_u_ratio = 0.20", "common_u_ratio = 0.0", "common_u_ratio"),
+    "own u": ("differential_u_ratio = 0.05", "differential_u_ratio = nan", "ntial_u"),
+    "no chamber test": ("u_per_k = 0.002", "u_per_k = 0.0009", "chamber_test"),
+    "displacement": ("per_mm = 0.0133", "per_mm = inf", "displacement_per_mm"),
+    "displacement u": ("u_mm = 3.0", "u_mm = 0.0", "displacement_u_mm"),
+    "tilt": ("per_deg = 0.001", "per_deg = -0.001", "tilt_u_ratio_per_deg"),
+    "cosmic u": ("cosmic_u_ratio = 0.10", "cosmic_u_ratio = 0.0", "cosmic_u_ratio"),
+    "detector lead": ("]\nlead_mm = 10.0", "]\nlead_mm = -1.0", "lead_mm"),
     "instant": ('"2026-03-02T09:00:00Z"', '"2026-03-02"', "calibrated_at"),
     "due": ('"2027-03-02T09:00:00Z"', '"2027-03-02T09:00:00"', "calibration_due"),
 }
@@ -129,6 +158,29 @@ def test_a_broken_model_is_refused_in_one_message(case: str) -> None:
     assert message.startswith(f"{PATH}: ")
     assert key in message
     assert "\n" not in message
+
+
+CALIBRATION = (CONTAINERS / "inner-pair.toml").read_text()
+BROKEN_CALIBRATION = {
+    "nobody": (
+        'released_by = "EXAMPLE: a named person of the maker"',
+        'released_by = " "',
+        "released_by",
+    ),
+    "no standard": ("standard = ", "standards = ", "standard"),
+    "due first": ('due_at = "2027-03-02T12', 'due_at = "2025-03-02T12', "due_at"),
+    "no instant": ('due_at = "2027-03-02T12:00:00Z"', 'due_at = "soon"', "due_at"),
+    "no nuclide": ('nuclides = ["Lu-177"]', "nuclides = []", "nuclides"),
+    "unseen nuclide": ('nuclides = ["Lu-177"]', 'nuclides = ["Ac-227"]', "Ac-227"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN_CALIBRATION)
+def test_a_broken_gain_calibration_is_refused(case: str) -> None:
+    old, new, key = BROKEN_CALIBRATION[case]
+    assert old in CALIBRATION
+    with pytest.raises(ConfigError, match=key):
+        read_container(CALIBRATION.replace(old, new).encode(), PATH)
 
 
 @pytest.mark.parametrize("text", [b"", b"\xff\xfe", b"name = 1", b"\x00"])

@@ -22,7 +22,7 @@ NS = 10**9
 HOUR_NS = 3600 * NS
 LU_S = 6.6443 * 86400
 MINUTES = 60
-GAIN, GAIN_U = 0.28, 0.056
+GAIN, GAIN_U, OWN_U = 0.28, 0.056, 0.05
 BACKGROUND, BACKGROUND_U = 0.35, 0.10
 VIAL = contents(activity_gbq=7.4)
 
@@ -118,7 +118,8 @@ def test_budget_of_an_hour_by_hand() -> None:
     counts = math.sqrt(source + BACKGROUND * live_s) / source / math.sqrt(2)
     background = BACKGROUND_U * live_s / source
     dead = found.counts / 2 / live_s * 6e-6
-    expected = math.hypot(counts, background, GAIN_U / GAIN, dead, 0.015)
+    own = OWN_U / math.sqrt(2)
+    expected = math.hypot(counts, own, background, GAIN_U / GAIN, dead, 0.015)
     assert found.ratio_u == pytest.approx(expected, rel=1e-3)
     # Gain and background are common to both detectors: never averaged away.
     assert (found.ratio_u or 0) > GAIN_U / GAIN
@@ -279,10 +280,9 @@ def test_a_cleared_window_has_forgotten() -> None:
 
 
 def test_a_nuclide_that_the_model_does_not_know_is_not_observable() -> None:
-    vial = msgspec.structs.replace(VIAL, nuclide="Ac-225")
-    assert word(Nature(17).bins(7.4), vial=vial).verdict is (
-        WitnessVerdict.NOT_OBSERVABLE
-    )
+    found = word(Nature(17).bins(7.4), shifted(sensitivities=()))
+    assert found.verdict is WitnessVerdict.NOT_OBSERVABLE
+    assert found.reasons == ("nothing is seen of Lu-177 in this container",)
 
 
 def test_silence_names_its_interval_and_reason() -> None:

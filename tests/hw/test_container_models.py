@@ -19,13 +19,23 @@ MODEL_KEYS: dict[str, type] = {
     "lead_mm": float,
     "attitude": list,
     "attitude_tolerance_deg": float,
+    "displacement_u_mm": float,
     "detectors": list,
+}
+CALIBRATION_KEYS: dict[str, type] = {
+    "certificate": str,
+    "standard": str,
+    "nuclides": list,
+    "released_by": str,
+    "released_at": str,
+    "due_at": str,
 }
 DETECTOR_KEYS: dict[str, type] = {
     "sensor": str,
     "role": str,
     "model": str,
     "position_mm": list,
+    "lead_mm": float,
     "dead_time_s": float,
     "dead_time_u_s": float,
     "temperature_coefficient_per_k": float,
@@ -33,6 +43,10 @@ DETECTOR_KEYS: dict[str, type] = {
     "background_rate_per_s": float,
     "background_rate_u_per_s": float,
     "cosmic_rate_per_s": float,
+    "cosmic_u_ratio": float,
+    "displacement_per_mm": float,
+    "displacement_per_mm2": float,
+    "tilt_u_ratio_per_deg": float,
     "calibration_certificate": str,
     "calibrated_at": str,
     "calibration_due": str,
@@ -41,13 +55,17 @@ DETECTOR_KEYS: dict[str, type] = {
 SENSITIVITY_KEYS: dict[str, type] = {
     "nuclide": str,
     "count_rate_per_s_gbq": float,
-    "count_rate_u_per_s_gbq": float,
+    "common_u_ratio": float,
+    "differential_u_ratio": float,
 }
 
 
 def problems(model: dict[str, Any]) -> list[str]:
     """Everything that is wrong with a container model; empty when nothing is."""
-    found = _shape(model, MODEL_KEYS, "model")
+    released = model.get("gain_calibration")
+    found = _shape(_without(model, "gain_calibration"), MODEL_KEYS, "model")
+    if released is not None:
+        found += _shape(released, CALIBRATION_KEYS, "gain_calibration")
     if found:
         return found
     if not _is_unit_vector(model["attitude"]):
@@ -62,6 +80,10 @@ def problems(model: dict[str, Any]) -> list[str]:
     return found
 
 
+def _without(table: dict[str, Any], key: str) -> dict[str, Any]:
+    return {name: value for name, value in table.items() if name != key}
+
+
 def _shape(table: dict[str, Any], keys: dict[str, type], where: str) -> list[str]:
     if table.keys() != keys.keys():
         return [f"{where}: keys {sorted(table.keys() ^ keys.keys())}"]
@@ -74,9 +96,12 @@ def _shape(table: dict[str, Any], keys: dict[str, type], where: str) -> list[str
 
 def _detector_problems(detector: dict[str, Any]) -> list[str]:
     where = str(detector.get("sensor"))
-    found = _shape(detector, DETECTOR_KEYS, where)
+    tested = detector.get("chamber_test")
+    found = _shape(_without(detector, "chamber_test"), DETECTOR_KEYS, where)
     if found:
         return found
+    if tested is None and detector["temperature_coefficient_u_per_k"] < 0.001:
+        found.append(f"{where}: chamber test")
     uncertain = [key for key in detector if "_u_" in key]
     found += [f"{where}: {key} not > 0" for key in uncertain if not detector[key] > 0.0]
     if detector["role"] not in {"package", "reference"}:
@@ -105,9 +130,9 @@ def _sensitivity_problems(sensitivity: dict[str, Any], where: str) -> list[str]:
     found = _shape(sensitivity, SENSITIVITY_KEYS, where)
     if found:
         return found
-    rate = sensitivity["count_rate_per_s_gbq"]
-    rate_u = sensitivity["count_rate_u_per_s_gbq"]
-    return [] if 0.0 < rate_u < rate else [f"{where}: sensitivity uncertainty"]
+    common, own = sensitivity["common_u_ratio"], sensitivity["differential_u_ratio"]
+    is_good = sensitivity["count_rate_per_s_gbq"] > 0.0 and 0.0 < own < common < 1.0
+    return [] if is_good else [f"{where}: sensitivity uncertainty"]
 
 
 def _is_unit_vector(vector: list[float]) -> bool:
