@@ -36,7 +36,7 @@ import numpy as np
 
 from gateway.estimator import kernels
 from gateway.estimator.container import ContainerModel, Detector
-from gateway.estimator.source import Term, source_terms
+from gateway.estimator.expected import Term, source_terms
 from schemas.contents import Contents
 from schemas.estimates import WITNESS_METHOD, Witness, WitnessVerdict
 from schemas.units import NS_PER_S

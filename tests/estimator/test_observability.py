@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from gateway.estimator.container import ContainerModel, Detector, read_container
-from gateway.estimator.source import source_rate_per_s
+from gateway.estimator.expected import source_rate_per_s
 from gateway.estimator.witness import Bin, WitnessWindow
 from schemas.contents import Contents
 from schemas.estimates import Witness, WitnessVerdict
