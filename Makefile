@@ -36,7 +36,7 @@ bench: .venv/.dev
 	    echo "== $$bench"; $(BIN)/python "$$bench" $(ARGS) || exit 1; \
 	done
 
-# ARGS=--scale=0.1 for a taste of the rigs.
+# ARGS=--scale=0.1 for a taste of the rigs, ARGS="--only NAME" for one of them.
 prove: .venv/.dev
 	$(BIN)/python -m tests.faults.prove $(ARGS)
 	@for seed in $(SEEDS); do \

@@ -1,8 +1,13 @@
-"""Runs the rigs at full size and writes their figures into PROOF.md.
+"""Runs the rigs at full size and keeps what they found in PROOF.md.
 
-    make prove        or: .venv/bin/python -m tests.faults.prove [--scale 0.1]
+    make prove                                     the whole campaign
+    make prove ARGS="--only ext4_cuts kill_nine"   some rigs; the others keep their rows
+    make prove ARGS="--scale 0.1"                  a taste
 
-The table stands between two markers of PROOF.md; what is outside is left alone.
+Rigs that measure time run alone, the others two at a time. Every rig's newest finding
+is kept in ``tests/faults/figures.json`` with its date, commit, machine and load as
+soon as the rig has ended, so that a campaign that was broken off loses nothing; the
+table between the two markers of PROOF.md is written from there.
 """
 
 import argparse
@@ -12,42 +17,26 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Final, NamedTuple
+from threading import Lock
+from typing import Any, Final
 
-from tests.faults.rig import print_progress
+from tests.faults.campaign import RIGS, Rig
+from tests.faults.rig import CANNOT_RUN, Finding, print_progress
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PROOF: Final = ROOT / "PROOF.md"
+FIGURES: Final = ROOT / "tests" / "faults" / "figures.json"
 BEGIN: Final = "<!-- figures begin: written by make prove -->"
 END: Final = "<!-- figures end -->"
+# Above this many busy processes besides two rigs a figure of time is not a good one.
+BUSY_LOAD: Final = 2.5
 
-
-class Run(NamedTuple):
-    """One rig's run: its command, what it printed, how long, and whether it held."""
-
-    command: str
-    figures: object
-    minutes: float
-    is_good: bool
-
-
-def run_rig(module: str, *arguments: str) -> Run:
-    """Run one rig, its progress on our standard error."""
-    command = ["-m", f"tests.faults.{module}", *arguments]
-    print_progress("== " + " ".join(command))
-    started_s = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, *command, "--json"],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
-    minutes = (time.monotonic() - started_s) / 60
-    shown = "python " + " ".join(command)
-    return Run(shown, json.loads(done.stdout), minutes, done.returncode == 0)
+_writing = Lock()
+Row = dict[str, Any]
 
 
 def machine() -> str:
@@ -61,89 +50,90 @@ def machine() -> str:
     return f"{cores} cores ({model}), {platform.machine()}, Python {python}"
 
 
-def _number(figures: object, *path: str) -> int:
-    for name in path:
-        figures = figures.get(name, 0) if isinstance(figures, dict) else 0
-    return figures if isinstance(figures, int) else 0
+def commit() -> str:
+    """Return the short name of the commit that is measured."""
+    words = ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]
+    return subprocess.check_output(words, text=True).strip()
 
 
-def power_row(run: Run) -> str:
-    """Return the row of F2."""
-    real = [_number(run.figures, "real", name) for name in _POWER]
-    lost = _number(run.figures, "control", "lost")
-    cuts = _number(run.figures, "control", "cuts")
-    found = (
-        "{:,} cuts and {:,} more during recovery; {:,} records acknowledged, ".format(
-            *real[:3]
-        )
+def run_rig(rig: Rig, scale: float) -> bool:
+    """Run one rig, its progress on standard error; keep its findings."""
+    words = rig.arguments(scale)
+    print_progress("== python " + " ".join(words))
+    started_s, load = time.monotonic(), os.getloadavg()[0]
+    done = subprocess.run(
+        [sys.executable, *words, "--json"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
     )
-    found += "{:,} lost, {:,} folders that did not open".format(*real[3:])
-    found += f"; control without fdatasync: {lost:,} lost in {cuts:,} cuts"
-    asked = "F2: 10,000 simulated power cuts, torn and reordered: 0 lost, 0 unopenable"
-    return _row(asked, found, run)
+    row: Row = {
+        "command": "python " + " ".join(words),
+        "minutes": round((time.monotonic() - started_s) / 60, 1),
+        "date": time.strftime("%Y-%m-%d %H:%M", time.gmtime()),
+        "commit": commit(),
+        "load": round(max(load, os.getloadavg()[0]), 1),
+        "machine": machine(),
+    }
+    findings = _findings(rig, done, is_full=scale >= 1)
+    keep({one.figure: row | one._asdict() for one in findings})
+    for one in findings:
+        print_progress(f"{one.figure}: {'held' if one.is_held else 'NOT HELD'}")
+    return all(one.is_held for one in findings)
 
 
-_POWER: Final = ("cuts", "cuts-in-recovery", "acknowledged", "lost", "unopenable")
-_SIMULATED: Final = (
-    "seeds",
-    "sealed",
-    "promised",
-    "power-cut",
-    "kill",
-    "broker-crash",
-    "ingestor-crash",
-    "hostile",
-    "eio",
-    "enospc",
-    "clock-step",
-    "explained",
-)
+def _findings(
+    rig: Rig, done: subprocess.CompletedProcess[str], *, is_full: bool
+) -> list[Finding]:
+    lines = done.stdout.strip().splitlines()
+    if lines and done.returncode in (0, 1):
+        return rig.findings(json.loads(lines[-1]), is_full=is_full)
+    what = "cannot run on this machine"
+    if done.returncode != CANNOT_RUN:
+        what = f"ended with status {done.returncode} and no figures"
+    asked = f"the rig {rig.module}"
+    return [Finding(rig.module, asked, what, is_held=False, is_full=False)]
 
 
-def simulation_row(run: Run) -> str:
-    """Return the row of F5's first half."""
-    parts = [f"{name} {_number(run.figures, name):,}" for name in _SIMULATED]
-    failed = _number(run.figures, "seeds-failed")
-    found = f"{', '.join(parts)}; seeds with a violation: {failed}"
-    return _row("F5: 1,000 seeds of the simulation: the invariants hold", found, run)
+def keep(rows: dict[str, Row]) -> None:
+    """Put rows into the file of figures and write the table anew."""
+    with _writing:
+        known: dict[str, Row] = {}
+        if FIGURES.exists():
+            known = json.loads(FIGURES.read_text("utf-8"))
+        known = dict(sorted((known | rows).items(), key=lambda one: _order(one[0])))
+        text = json.dumps(known, indent=1, ensure_ascii=False)
+        FIGURES.write_text(text + "\n", "utf-8")
+        write(list(table(known.values())))
 
 
-def order_row(run: Run) -> str:
-    """Return the row of F10's half that the simulation measures."""
-    steps, boots = (_number(run.figures, name) for name in ("clock-step", "boot"))
-    found = f"{steps:,} steps of the clock, {boots:,} boots in 1970, order kept in all"
-    asked = "F10, order only: steps of years, 1970 boots: order exact"
-    return _row(asked, found, run)
+def _order(figure: str) -> tuple[int, str]:
+    digits = "".join(c for c in figure.split(" ", maxsplit=1)[0] if c.isdigit())
+    return int(digits or "999"), figure
 
 
-def mutant_row(run: Run) -> str:
-    """Return the row of F5's second half."""
-    catches = _catches(run)
-    caught = [one for one in catches if one["seed"] is not None]
-    found = f"{len(caught)} of {len(catches)} caught"
-    run = run._replace(is_good=len(caught) == len(catches))
-    return _row("F5: each of >= 20 mutants dead within 50 seeds", found, run)
+def table(rows: Iterable[Row]) -> Iterator[str]:
+    """Yield the lines of the table, oldest figure first."""
+    yield "| figure | asked | measured | verdict | command, when, commit |"
+    yield "|---|---|---|---|---|"
+    machines: dict[str, None] = {}
+    for row in rows:
+        machines[row["machine"]] = None
+        when = f"{row['minutes']} min, {row['date']}Z, `{row['commit']}`"
+        if row["load"] > BUSY_LOAD:
+            when += f", loaded machine ({row['load']} busy)"
+        cells = (row["figure"], row["asked"], row["measured"], verdict(row))
+        yield f"| {' | '.join(cells)} | `{row['command']}` ({when}) |"
+    yield ""
+    yield f"Measured on {'; '.join(machines)}."
 
 
-def _catches(run: Run) -> list[dict[str, object]]:
-    return run.figures if isinstance(run.figures, list) else []
-
-
-def mutant_table(run: Run) -> Iterator[str]:
-    """Yield the table of mutants."""
-    yield "| mutant | caught at seed | by the invariants |"
-    yield "|---|---|---|"
-    for one in _catches(run):
-        seed = "**not caught**" if one["seed"] is None else one["seed"]
-        names = one["invariants"]
-        by = ", ".join(names) if isinstance(names, list) else ""
-        yield f"| {one['mutant']} | {seed} | {by} |"
-
-
-def _row(asked: str, found: str, run: Run) -> str:
-    verdict = "held at this size" if run.is_good else "**NOT HELD**"
-    minutes = f"{run.minutes:.1f} min"
-    return f"| {asked} | {found} | {verdict} | `{run.command}` ({minutes}) |"
+def verdict(row: Row) -> str:
+    """Return the verdict on a row."""
+    if not row["is_held"]:
+        return "**NOT HELD**"
+    return "held" if row["is_full"] else "held at this size"
 
 
 def write(lines: list[str]) -> None:
@@ -155,29 +145,27 @@ def write(lines: list[str]) -> None:
 
 
 def main() -> int:
-    """Run all rigs and write what they found."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--scale", type=float, default=1.0, help="part of full size")
-    scale: float = parser.parse_args().scale
-    cuts, seeds = str(round(10_000 * scale)), str(max(round(100 * scale), 1))
-    power = run_rig("power_cuts", "--cuts", cuts)
-    simulated = run_rig("simulation", "--seeds", seeds)
-    mutants = run_rig("mutants", "--seeds", str(max(round(50 * scale), 1)))
-    today = time.strftime("%Y-%m-%d", time.gmtime())
-    rows = [power_row(power), simulation_row(simulated), order_row(simulated)]
-    write(
-        [
-            f"Measured {today} on {machine()}.",
-            "",
-            "| asked | measured | verdict | command |",
-            "|---|---|---|---|",
-            *rows,
-            mutant_row(mutants),
-            "",
-            *mutant_table(mutants),
-        ]
+    """Run all rigs, or some, and write what they found."""
+    names = [rig.module for rig in RIGS]
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    return int(not all(one.is_good for one in (power, simulated, mutants)))
+    parser.add_argument("--scale", type=float, default=1.0, help="part of full size")
+    parser.add_argument("--only", nargs="+", choices=names, default=names)
+    parser.add_argument("--one-at-a-time", action="store_true", help="a busy machine")
+    parser.add_argument("--table", action="store_true", help="only write the table")
+    given = parser.parse_args()
+    if given.table:
+        keep({})
+        return 0
+    chosen = [rig for rig in RIGS if rig.module in given.only]
+    together = [rig for rig in chosen if not rig.is_timed]
+    alone = [rig for rig in chosen if rig.is_timed]
+    run = partial(run_rig, scale=given.scale)
+    with ThreadPoolExecutor(1 if given.one_at_a_time else 2) as pool:
+        held = list(pool.map(run, together))
+    held += [run(rig) for rig in alone]
+    return int(not all(held))
 
 
 if __name__ == "__main__":
