@@ -3,7 +3,10 @@
 The number that is shown and used is the certificate's value and decay; the
 detectors are the witness. An estimate carries enough for anyone to project it to
 another instant: the activities at the reference instant and the covariance of the
-logarithms of activities and half-lives.
+logarithms of activities and half-lives. Where the container has a released gain
+calibration of its own, a fused activity is a second estimate with a method of its
+own; a fingerprint's gain, which is the certificate's over again, goes into the
+fraction that remains and into nothing else.
 """
 
 from enum import StrEnum
@@ -12,7 +15,11 @@ from typing import Final
 import msgspec
 
 CERTIFICATE_METHOD: Final = "certificate-1"
+FUSED_METHOD: Final = "fused-1"
 WITNESS_METHOD: Final = "witness-1"
+REMAINING_METHOD: Final = "remaining-1"
+HALF_LIFE_METHOD: Final = "half-life-1"
+FINGERPRINT_METHOD: Final = "fingerprint-1"
 
 
 class EstimateState(StrEnum):
@@ -41,6 +48,13 @@ class NuclideActivity(msgspec.Struct, frozen=True):
     half_life_s: float
 
 
+class UncertaintyShare(msgspec.Struct, frozen=True):
+    """One line of an uncertainty budget: relative and standard (k = 1)."""
+
+    name: str
+    u_ratio: float
+
+
 class Estimate(msgspec.Struct, frozen=True, omit_defaults=True):
     """Activity of one vial, keyed by the vial.
 
@@ -48,6 +62,7 @@ class Estimate(msgspec.Struct, frozen=True, omit_defaults=True):
     first nuclide, the one the product is dosed by. ``log_covariance`` is the
     row-major covariance of (ln A_1 .. ln A_n, ln T_1 .. ln T_n) at
     ``reference_at_ns``, where A are activities and T half-lives: 4 n^2 numbers.
+    ``budget`` says what the uncertainty consists of, for a fused activity.
     """
 
     vial: str
@@ -60,6 +75,7 @@ class Estimate(msgspec.Struct, frozen=True, omit_defaults=True):
     nuclides: tuple[NuclideActivity, ...]
     log_covariance: tuple[float, ...]
     reasons: tuple[str, ...] = ()
+    budget: tuple[UncertaintyShare, ...] = ()
 
 
 class Witness(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -82,4 +98,71 @@ class Witness(msgspec.Struct, frozen=True, omit_defaults=True):
     ratio_u: float | None = None
     noticeable_ratio: float | None = None
     expected_counts: float | None = None
+    reasons: tuple[str, ...] = ()
+
+
+class Remaining(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Fraction of one vial's activity that is still there since its fingerprint.
+
+    Decay is taken out: ``ratio`` is 1 within its standard uncertainty where nothing
+    but decay happened since ``since_ns``, the middle of the fingerprint. Certificate
+    and gain cancel. It is absent where the state is held or not observable.
+    """
+
+    vial: str
+    method: str
+    state: EstimateState
+    since_ns: int
+    ratio: float | None = None
+    ratio_u: float | None = None
+    reasons: tuple[str, ...] = ()
+
+
+class HalfLifeCheck(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Is this the nuclide on the certificate? Its half-life, as the counts show it.
+
+    The verdict is by 3 standard uncertainties. Half-life and uncertainty are absent
+    where the counts do not show one yet.
+    """
+
+    vial: str
+    method: str
+    verdict: WitnessVerdict
+    expected_half_life_s: float
+    half_life_s: float | None = None
+    half_life_u_s: float | None = None
+    reasons: tuple[str, ...] = ()
+
+
+class FingerprintVerdict(StrEnum):
+    """What became of a dispatch fingerprint."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    NOT_OBSERVABLE = "not-observable"
+
+
+class DetectorGain(msgspec.Struct, frozen=True):
+    """Net rate of one detector over what container and certificate expect."""
+
+    sensor: str
+    ratio: float
+    ratio_u: float
+
+
+class FingerprintResult(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the loaded step of a fingerprint says of this vial in this container.
+
+    ``ratio`` combines the ``gains`` of the package detectors; ``deviation`` is how
+    many standard uncertainties it is from 1. Above 3 the fingerprint is refused:
+    wrong vial, wrong container or wrong geometry. An accepted one fixes this trip's
+    gain for the fraction remaining, never for an activity.
+    """
+
+    method: str
+    verdict: FingerprintVerdict
+    gains: tuple[DetectorGain, ...] = ()
+    ratio: float | None = None
+    ratio_u: float | None = None
+    deviation: float | None = None
     reasons: tuple[str, ...] = ()

@@ -272,6 +272,23 @@ KEYS: Final[Mapping[str, int]] = {
     "labels_removed": 241,
     "disposal": 242,
     "mass_g": 243,
+    # what an estimate rests on
+    "budget": 244,
+    "u_ratio": 245,
+    "remaining": 246,
+    "half_lives": 247,
+    "half_life_u_s": 248,
+    "expected_half_life_s": 249,
+    "conditions": 250,
+    "is_airborne": 251,
+    "is_loaded": 252,
+    "is_shocked": 253,
+    "is_alarmed": 254,
+    "result": 255,
+    "deviation": 256,
+    "gains": 257,
+    "since_ns": 258,
+    "pressure_hpa": 259,
 }
 NAMES: Final[Mapping[int, str]] = {key: name for name, key in KEYS.items()}
 

@@ -21,7 +21,13 @@ from schemas import wire
 from schemas.contents import Contents, ProductLimits, check_gateway_id
 from schemas.envelope import ZERO_DIGEST, Purpose, external_aad, seal
 from schemas.errors import MalformedError
-from schemas.estimates import Estimate, Witness
+from schemas.estimates import (
+    Estimate,
+    FingerprintResult,
+    HalfLifeCheck,
+    Remaining,
+    Witness,
+)
 from schemas.events import Event, Evidence
 from schemas.findings import DoseRatio, Integrity, ThermalSummary
 from schemas.keys import Signer
@@ -145,6 +151,23 @@ class LineQuality(msgspec.Struct, frozen=True):
     repeated: Unsigned
 
 
+class Conditions(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the station knew when it closed a report and estimated.
+
+    With the counts, live times and covariates of the reports it is all that the
+    estimates follow from. UTC is boot time plus ``utc_minus_boot_ns``, absent while
+    unknown. ``is_shocked``: a shock came within the interval. ``is_alarmed``: an
+    integrity alarm is unresolved, so that no activity is learnt.
+    """
+
+    is_airborne: bool
+    is_loaded: bool
+    is_shocked: bool
+    is_alarmed: bool
+    utc_minus_boot_ns: int | None = None
+    time_u_ns: Unsigned | None = None
+
+
 class Report(msgspec.Struct, frozen=True, omit_defaults=True):
     """A closed interval of boot time: what was read and what follows from it."""
 
@@ -159,6 +182,9 @@ class Report(msgspec.Struct, frozen=True, omit_defaults=True):
     thermal: ThermalSummary | None = None
     doses: tuple[DoseRatio, ...] = ()
     integrity: Integrity | None = None
+    remaining: tuple[Remaining, ...] = ()
+    half_lives: tuple[HalfLifeCheck, ...] = ()
+    conditions: Conditions | None = None
 
 
 class Position(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -198,7 +224,11 @@ class FingerprintStep(StrEnum):
 
 
 class Fingerprint(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Counts of a step of the dispatch fingerprint, in the stated attitude."""
+    """Counts of a step of the dispatch fingerprint, in the stated attitude.
+
+    ``result`` is of the loaded step, where UTC and a shipment were known.
+    ``pressure_hpa`` is the mean over the step.
+    """
 
     step: FingerprintStep
     counter: Unsigned
@@ -206,6 +236,9 @@ class Fingerprint(msgspec.Struct, frozen=True, omit_defaults=True):
     to_boot_ns: Unsigned
     detectors: tuple[DetectorSummary, ...]
     attitude: tuple[float, float, float] | None = None
+    pressure_hpa: float | None = None
+    conditions: Conditions | None = None
+    result: FingerprintResult | None = None
 
 
 class Heartbeat(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -8,10 +8,10 @@ from schemas.envelope import Purpose
 from tests.schemas import forging
 from tests.schemas.cases_cbor import FOREIGN_CBOR, Case
 from tests.schemas.forging import HEADER, PAYLOAD, parts, sealed, signature
+from tests.schemas.further_samples import FURTHER
 from tests.schemas.samples import (
     BODIES,
     CLOUD_SIGNER,
-    FURTHER,
     GATEWAY_SIGNER,
     STRANGER_SIGNER,
     header,

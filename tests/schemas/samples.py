@@ -39,13 +39,7 @@ from schemas.facts import (
     FactHeader,
 )
 from schemas.findings import (
-    DoseRatio,
-    Handling,
-    Integrity,
-    IntegrityVerdict,
     Place,
-    ShockFinding,
-    ThermalSummary,
 )
 from schemas.keys import Algorithm, Ed25519Signer, Es256Signer, OwnerKind, PublicKey
 from schemas.readings import Fix
@@ -221,98 +215,7 @@ RECEIPT: Final = Receipt(
     1, "receipt", GATEWAY, EPOCH, AT_NS, 41, DIGEST, ((44, 50), (60, 60))
 )
 
-SHOCK: Final = ShockFinding(
-    handling=Handling.DROP,
-    peak_m_s2=612.5,
-    rate_hz=3200.0,
-    filter_corner_hz=1600.0,
-    duration_s=0.0105,
-    velocity_change_m_s=4.3,
-    velocity_change_u_m_s=0.2,
-    is_clipped=False,
-    fall_s=0.3345,
-    drop_height_m=0.548,
-    drop_height_u_m=0.03,
-    damage_ratio=0.75,
-    srs_maximax_m_s2=(31.5, 1012.0),
-    srs_positive_m_s2=(31.5, 1012.0),
-    srs_negative_m_s2=(0.0, 288.0),
-)
-THERMAL: Final = ThermalSummary(
-    sensor="board/temperature-0",
-    known_ns=259_200_000_000_000,
-    gap_ns=0,
-    certain_high_ns=600_000_000_000,
-    possible_high_ns=900_000_000_000,
-    certain_low_ns=0,
-    possible_low_ns=0,
-    is_gdp_valid=False,
-    expanded_u_c=0.5,
-    minimum_c=0.0,
-    maximum_c=31.25,
-    kinetic_c=22.75,
-    kinetic_day_c=24.5,
-    reasons=("certificate expired",),
-)
 PLACES: Final = (Place("centre-basel", 47.5622, 7.5834, 200.0),)
-# A second value of a kind, with the optional parts that the first does without.
-FURTHER: Final[tuple[tuple[str, Body], ...]] = (
-    (
-        "report with findings",
-        Report(
-            from_boot_ns=0,
-            to_boot_ns=60_000_000_000,
-            sensors=(),
-            detectors=(),
-            lines=(),
-            thermal=THERMAL,
-            doses=(DoseRatio("board/detector-0", 1.25, 0.04, 0, 60_000_000_000),),
-            integrity=Integrity(
-                IntegrityVerdict.SUSPECTED, True, ("dropped from 1.3 m", "dose rate")
-            ),
-        ),
-    ),
-    (
-        "shock with findings",
-        Event(
-            what=EventKind.SHOCK,
-            severity=Severity.WARNING,
-            from_boot_ns=5,
-            text="shock: drop of 0.55 m",
-            sensor="board/waveform-1",
-            value=0.548,
-            value_u=0.03,
-            unit="m",
-            evidence_parts=9,
-            shock=SHOCK,
-        ),
-    ),
-    (
-        "position in doubt",
-        Position(
-            sensor="gps/position",
-            fix=Fix.FIX_2D,
-            age_ns=0,
-            latitude_deg=45.4669,
-            longitude_deg=7.8747,
-            position_u_m=6.5,
-            doubts=("jump",),
-            places=("airport",),
-            dwell_ns=60_000_000_000,
-        ),
-    ),
-    (
-        "position before the fix was lost",
-        Position(
-            sensor="gps/position",
-            fix=Fix.NONE,
-            age_ns=0,
-            last_latitude_deg=45.4669,
-            last_longitude_deg=0.0,
-            last_fix_age_ns=7_200_000_000_000,
-        ),
-    ),
-)
 
 KEYS_BY_KID: Final[Mapping[bytes, PublicKey]] = {
     key.kid: key for key in (GATEWAY_KEY, CLOUD_KEY, PERSON_KEY, AUTHOR_KEY)
