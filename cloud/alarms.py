@@ -68,9 +68,9 @@ class Happened:
 class Acknowledged:
     """A person's word on one event."""
 
-    gateway: str
-    epoch: bytes
-    event_sequence: int
+    gateway: str | None
+    epoch: bytes | None
+    event_sequence: int | None
     at_ns: int
     author: str
     remark: str

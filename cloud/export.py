@@ -25,7 +25,9 @@ from schemas.facts import (
     Acknowledgement,
     CentreProfile,
     Consignment,
+    Fact,
     FactBody,
+    Notice,
     Order,
     read_fact,
 )
@@ -180,10 +182,29 @@ def _fact_filter(
         if isinstance(body := _fact_body(entry), Order) and body.shipment in shipments
     }
 
+    def notices(body: Notice) -> bool:
+        if body.shipment is not None:
+            return body.shipment in shipments
+        return any(
+            chain.gateway == body.gateway and body.epoch in (None, chain.epoch)
+            for chain in whole
+        )
+
+    noticed = {
+        fact.header.fact
+        for entry in ledger.facts()
+        if (fact := _fact(entry)) is not None
+        and isinstance(fact.body, Notice)
+        and notices(fact.body)
+    }
+
     def concerns(body: FactBody) -> bool:
         if isinstance(body, Acknowledgement):
-            sequences = whole.get(Chain(body.gateway, body.epoch), set())
-            return body.event_sequence in sequences
+            chain = Chain(body.gateway or "", body.epoch or b"")
+            is_of_event = body.event_sequence in whole.get(chain, set())
+            return is_of_event or body.of_fact in noticed
+        if isinstance(body, Notice):
+            return notices(body)
         if isinstance(body, CentreProfile):
             return body.centre in centres
         return body.shipment in shipments
@@ -241,11 +262,16 @@ def _record_body(entry: LedgerEntry) -> Body:
         return Unprojectable(str(error))
 
 
-def _fact_body(entry: LedgerEntry) -> FactBody | None:
+def _fact(entry: LedgerEntry) -> Fact | None:
     try:
-        return read_fact(open_envelope(entry.sealed).payload).body
+        return read_fact(open_envelope(entry.sealed).payload)
     except ContractError:
         return None
+
+
+def _fact_body(entry: LedgerEntry) -> FactBody | None:
+    fact = _fact(entry)
+    return None if fact is None else fact.body
 
 
 def _command_body(entry: LedgerEntry) -> CommandBody | None:

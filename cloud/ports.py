@@ -4,10 +4,11 @@ Each names the errors that escape; adapters in ``cloud/adapters/`` translate
 everything else.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
+from cloud.signing import ChainEnd
 from cloud.verification import Refusal, VerifiedCommand, VerifiedFact, VerifiedRecord
 
 
@@ -123,6 +124,18 @@ class Ledger(Protocol):
 
     def append_fact(self, fact: VerifiedFact, received_at_ns: int) -> AppendResult:
         """Take one fact; the same fact again is a duplicate."""
+
+    def append_own_fact(
+        self,
+        owner: tuple[str, bytes],
+        seal: Callable[[ChainEnd], VerifiedFact],
+        received_at_ns: int,
+    ) -> VerifiedFact:
+        """Take a fact that ``seal`` makes for the end of the owner's chain.
+
+        ``owner`` is author and kid. It happens in one transaction, so that several
+        processes may speak with one key.
+        """
 
     def append_command(self, command: VerifiedCommand, received_at_ns: int) -> bool:
         """Take one command; false if its counter is taken."""

@@ -4,12 +4,12 @@ Each fact has a uuid, so that it counts once however often it is sent, and links
 its author's previous fact. Facts lie in the same ledger as the records, so that the
 ledger alone rebuilds every shipment. A phone signs with ES256 keys that cannot
 leave it. Documents and photos enter by their SHA-256. What a dose is and how it
-travels is in :mod:`schemas.shipping`, what a centre states in :mod:`schemas.centre`.
+travels is in :mod:`schemas.shipping`, what a centre states in :mod:`schemas.centre`,
+handovers, alarms and corrections in :mod:`schemas.custody`.
 """
 
 from collections.abc import Mapping
-from enum import StrEnum
-from typing import Annotated, Final
+from typing import Final
 
 import msgspec
 
@@ -23,10 +23,18 @@ from schemas.centre import (
     Disposal,
     Outcome,
 )
+from schemas.custody import (
+    Acknowledgement,
+    Correction,
+    Diversion,
+    Handover,
+    HandoverRole,
+    Notice,
+)
 from schemas.envelope import ZERO_DIGEST, Purpose, external_aad, seal
 from schemas.errors import MalformedError
 from schemas.keys import Signer
-from schemas.records import Digest, Epoch, Unsigned
+from schemas.records import Digest, FactId, Unsigned
 from schemas.shipping import (
     Certificate,
     Confirmation,
@@ -49,8 +57,10 @@ __all__ = [
     "Confirmation",
     "Consignment",
     "ContainerReturn",
+    "Correction",
     "Decision",
     "Disposal",
+    "Diversion",
     "Fact",
     "FactBody",
     "FactHeader",
@@ -58,6 +68,7 @@ __all__ = [
     "HandoverRole",
     "Leg",
     "LegMode",
+    "Notice",
     "Order",
     "Outcome",
     "Reschedule",
@@ -66,42 +77,6 @@ __all__ = [
 
 VERSION: Final = 1
 UUID_BYTES: Final = 16
-
-
-class HandoverRole(StrEnum):
-    """Which side of a handover signs."""
-
-    GIVER = "giver"
-    RECEIVER = "receiver"
-
-
-class Handover(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One side's word on a handover; custody passes when both have signed.
-
-    Both sides name the same ``handover`` (uuid, 16 bytes).
-    """
-
-    shipment: str
-    handover: Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
-    role: HandoverRole
-    giver: str
-    receiver: str
-    place: str
-    condition: str
-    seal: str
-    seal_intact: bool
-    latitude_deg: float | None = None
-    longitude_deg: float | None = None
-    remark: str | None = None
-
-
-class Acknowledgement(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Somebody has seen an event and says what is done about it."""
-
-    gateway: str
-    epoch: Epoch
-    event_sequence: Unsigned
-    remark: str
 
 
 FactBody = (
@@ -119,6 +94,9 @@ FactBody = (
     | CentreProfile
     | ContainerReturn
     | Disposal
+    | Diversion
+    | Notice
+    | Correction
 )
 
 BODIES: Final[Mapping[str, type[FactBody]]] = {
@@ -136,6 +114,9 @@ BODIES: Final[Mapping[str, type[FactBody]]] = {
     "centre-profile": CentreProfile,
     "container-return": ContainerReturn,
     "disposal": Disposal,
+    "diversion": Diversion,
+    "notice": Notice,
+    "correction": Correction,
 }
 KINDS: Final[Mapping[type[FactBody], str]] = {b: kind for kind, b in BODIES.items()}
 
@@ -148,7 +129,7 @@ class FactHeader(msgspec.Struct, frozen=True):
     """
 
     version: Unsigned
-    fact: Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
+    fact: FactId
     author: str
     sequence: Unsigned
     previous: Digest

@@ -289,6 +289,17 @@ KEYS: Final[Mapping[str, int]] = {
     "gains": 257,
     "since_ns": 258,
     "pressure_hpa": 259,
+    # handovers, diversions, notices, corrections
+    "manner": 260,
+    "happened_at_ns": 261,
+    "signer": 262,
+    "lock": 263,
+    "procedure": 264,
+    "photo": 265,
+    "course": 266,
+    "on_behalf_of": 267,
+    "is_over": 268,
+    "corrective": 269,
 }
 NAMES: Final[Mapping[int, str]] = {key: name for name, key in KEYS.items()}
 

@@ -43,6 +43,7 @@ Ratio = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Latitude = Annotated[float, msgspec.Meta(ge=-90, le=90)]
 Longitude = Annotated[float, msgspec.Meta(ge=-180, le=180)]
 Epoch = Annotated[bytes, msgspec.Meta(min_length=8, max_length=8)]
+FactId = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
 BootId = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
 Unsigned = Annotated[int, msgspec.Meta(ge=0)]
 

@@ -5,15 +5,12 @@ A confirmation is due 24 h after the order; not where an approval takes longer
 """
 
 from enum import StrEnum
-from typing import Annotated
 
 import msgspec
 
 from schemas.contents import Contents
-from schemas.records import Digest, Latitude, Longitude
+from schemas.records import Digest, FactId, Latitude, Longitude
 from schemas.units import DecimalText
-
-FactId = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
 
 
 class Order(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -11,7 +11,7 @@ SQLite before 3.51.3 can lose commits when two connections use it. A write begin
 with ``BEGIN IMMEDIATE``, so that two processes queue instead of failing midway.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from cloud.adapters import ledger_tables as tables
 from cloud.adapters.held_ranges import HeldRanges
+from cloud.adapters.ledger_facts import chain_end, neighbours
 from cloud.adapters.ledger_quarantine import keep_refusals, newest_refusals
 from cloud.errors import ConfigError, LedgerError
 from cloud.ports import (
@@ -35,8 +36,8 @@ from cloud.ports import (
     Quarantined,
     Watermark,
 )
+from cloud.signing import ChainEnd
 from cloud.verification import (
-    Held,
     Refusal,
     VerifiedCommand,
     VerifiedFact,
@@ -170,17 +171,27 @@ class SqlLedger:
         """See :meth:`cloud.ports.Ledger.append_fact`."""
         header = fact.fact.header
         with self._writing() as connection:
-            held = _fact_neighbours(connection, fact)
+            held = neighbours(connection, fact)
             if held.same == fact.digest:
                 return AppendResult(0, 1, ())
             refusal = judge_chain(fact.sealed, fact.digest, header.previous, held)
             if refusal is not None:
                 keep_refusals(connection, (refusal,), received_at_ns)
                 return AppendResult(0, 0, (refusal,))
-            row = _row(EntryKind.FACT, header.author, fact.kid, header.sequence)
-            row |= {"fact": header.fact, "previous": header.previous}
-            _insert(connection, row, fact, received_at_ns)
+            _insert_fact(connection, fact, received_at_ns)
         return AppendResult(1, 0, ())
+
+    def append_own_fact(
+        self,
+        owner: tuple[str, bytes],
+        seal: Callable[[ChainEnd], VerifiedFact],
+        received_at_ns: int,
+    ) -> VerifiedFact:
+        """See :meth:`cloud.ports.Ledger.append_own_fact`."""
+        with self._writing() as connection:
+            fact = seal(chain_end(connection, *owner))
+            _insert_fact(connection, fact, received_at_ns)
+        return fact
 
     def append_command(self, command: VerifiedCommand, received_at_ns: int) -> bool:
         """See :meth:`cloud.ports.Ledger.append_command`."""
@@ -320,6 +331,15 @@ def _insert(
     connection.execute(sql.insert(_entries), row | values)
 
 
+def _insert_fact(
+    connection: Connection, fact: VerifiedFact, received_at_ns: int
+) -> None:
+    header = fact.fact.header
+    row = _row(EntryKind.FACT, header.author, fact.kid, header.sequence)
+    row |= {"fact": header.fact, "previous": header.previous}
+    _insert(connection, row, fact, received_at_ns)
+
+
 def _append_chain(
     connection: Connection,
     chain: Chain,
@@ -373,17 +393,3 @@ def _insert_records(
     ]
     connection.execute(sql.insert(_entries), rows)
     tables.note_epoch(connection, chain.gateway, chain.epoch, (before or 0) + 1)
-
-
-def _fact_neighbours(connection: Connection, fact: VerifiedFact) -> Held:
-    """Return what is held around a fact's place, by its uuid and its own chain."""
-    header = fact.fact.header
-    by_uuid = sql.select(_entries.c.digest).where(_entries.c.fact == header.fact)
-    found = connection.execute(by_uuid).first()
-    links = tables.read_links(
-        connection,
-        _at(EntryKind.FACT, header.author, fact.kid),
-        [header.sequence - 1, header.sequence, header.sequence + 1],
-    )
-    around = links.around(header.sequence)
-    return around if found is None else around._replace(same=found.digest)

@@ -302,7 +302,8 @@ def fold_entries(
 def _acknowledged(fact: Fact, body: Acknowledgement) -> Acknowledged:
     header = fact.header
     place = (body.gateway, body.epoch, body.event_sequence)
-    return Acknowledged(*place, header.utc_ns, header.author, body.remark)
+    author = body.on_behalf_of or header.author
+    return Acknowledged(*place, header.utc_ns, author, body.remark)
 
 
 def _happened(row: EventRow) -> Happened:

@@ -77,7 +77,7 @@ class World:
             self.chain.append(report(minute + step))
             self.chain.append(position())
         self.chain.append(event())
-        self.state(Acknowledgement(GATEWAY, EPOCH, self.chain.sequence - 1, "seen"))
+        self.state(Acknowledgement("seen", GATEWAY, EPOCH, self.chain.sequence - 1))
         self.chain.append(released(shipment))
 
     def state(self, body: FactBody) -> None:

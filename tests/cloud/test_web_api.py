@@ -211,7 +211,7 @@ def test_a_lid_that_opened_and_closed_is_still_to_be_looked_at(world: World) -> 
     assert "A change was seen: tamper" in page
     (row, *_) = world.ledger.entries_of(GATEWAY, world.cast.chain.epoch, 0, 0)
     seen = facts.Acknowledgement(
-        GATEWAY, row.epoch, world.cast.chain.sequence - 2, "looked at it"
+        "looked at it", GATEWAY, row.epoch, world.cast.chain.sequence - 2
     )
     world.tell([world.cast.state(world.cast.desk, seen, world.clock.now_ns)])
     page = world.call("GET", f"/shipments/{SHIPMENT}").text

@@ -12,6 +12,17 @@ from schemas.centre import (
     VialIdentity,
     Wipe,
 )
+from schemas.custody import (
+    Correction,
+    CorrectionReason,
+    Course,
+    Diversion,
+    HandoverManner,
+    Notice,
+    NoticeKind,
+)
+from schemas.estimates import WitnessVerdict
+from schemas.events import Severity
 from schemas.facts import (
     Acceptance,
     Acknowledgement,
@@ -68,7 +79,7 @@ FACTS: Final[tuple[FactBody, ...]] = (
         45.4669,
         7.8747,
     ),
-    Acknowledgement(GATEWAY, EPOCH, 17, "box fell from the trolley, looks well"),
+    Acknowledgement("box fell from the trolley, looks well", GATEWAY, EPOCH, 17),
     Acceptance(
         SHIPMENT,
         Outcome.ACCEPTED,
@@ -141,6 +152,24 @@ FACTS: Final[tuple[FactBody, ...]] = (
         40.0,
         "shelf 4",
     ),
+    Diversion(SHIPMENT, Course.DIVERTED, "centre-bern", "snow on the A2", AT_NS),
+    Notice(
+        NoticeKind.RECORDS_MISSING,
+        Severity.WARNING,
+        AT_NS,
+        "records 5 to 9 have not come",
+        GATEWAY,
+        EPOCH,
+        5,
+        9,
+    ),
+    Correction(
+        SHIPMENT,
+        UUID,
+        CorrectionReason.INCORRECT_DATA,
+        "the seal was misread",
+        bytes(reversed(UUID)),
+    ),
 )
 
 # The same kinds with every field that may be left out.
@@ -190,6 +219,41 @@ FULL_FACTS: Final[tuple[FactBody, ...]] = (
                 7.53,
             ),
         ),
+    ),
+    Handover(
+        SHIPMENT,
+        UUID,
+        HandoverRole.GIVER,
+        AUTHOR,
+        "centre-basel",
+        "hot lab, Basel",
+        "no change seen",
+        "SEAL-0091",
+        True,
+        47.56,
+        7.58,
+        "the night porter let me in",
+        HandoverManner.UNATTENDED,
+        AT_NS - 1,
+        60,
+        "badge 0417",
+        "0.1",
+        WitnessVerdict.AGREES,
+        "020-12345675",
+        "HL-7, edition 3",
+        "door and cage locked",
+        DIGEST,
+        DIGEST,
+    ),
+    Acknowledgement("called the driver", of_fact=UUID, on_behalf_of="control-3"),
+    Notice(
+        NoticeKind.HANDOVER_UNCONFIRMED,
+        Severity.INFO,
+        AT_NS,
+        "confirmed by both",
+        shipment=SHIPMENT,
+        of_fact=UUID,
+        is_over=True,
     ),
     Acceptance(
         SHIPMENT,
