@@ -97,8 +97,9 @@ class Agent:
         self._faults = FaultLimiter()
         self._last_refusal = ""
         self._link = make_link(self)
+        orders = parts.orders
         parts.station.follow(
-            parts.orders.assignment(), is_loaded=parts.orders.is_loaded
+            orders.assignment(), is_loaded=orders.is_loaded, loaded=orders.loaded
         )
 
     async def run(self, stop: asyncio.Event, drain_s: float) -> None:
@@ -211,7 +212,7 @@ class Agent:
             case Event(what=EventKind.RADIO_SILENCE_ENDS):
                 self._link.resume()
             case Fingerprint(step=FingerprintStep.LOADED):
-                self._parts.orders.keep_loaded()
+                self._parts.orders.keep_loaded(body)
             case _:
                 pass
 

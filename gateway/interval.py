@@ -178,7 +178,17 @@ class Interval:
         x, y, z = (sum(g[axis] for g in self._gravity) / n for axis in range(3))
         return (x, y, z)
 
+    def pressure_hpa(self) -> float | None:
+        """Return the mean pressure of the interval: a container has one barometer."""
+        return pressure_hpa(self.sensors())
+
     def mean(self, sensor: str, quantity: str) -> float | None:
         """Return the mean of a quantity over the interval, if there is one."""
         found = self._scalars.get((sensor, quantity))
         return None if found is None or found.valid == 0 else found.mean
+
+
+def pressure_hpa(sensors: tuple[SensorSummary, ...]) -> float | None:
+    """Return the mean pressure of a container's one barometer, if it was read."""
+    means = [found.mean for found in sensors if found.quantity == "pressure_hpa"]
+    return means[0] if means else None

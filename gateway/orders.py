@@ -34,6 +34,7 @@ from schemas.envelope import SealCheck, check, digest, open_envelope
 from schemas.errors import ContractError, MalformedError
 from schemas.keys import KeyRegistry, OwnerKind, PublicKey
 from schemas.nuclides import nuclide
+from schemas.records import Fingerprint
 from schemas.units import NS_PER_S
 
 _NAME: Final = "orders.json"
@@ -47,6 +48,7 @@ class _Kept(msgspec.Struct, frozen=True):
     digest: bytes | None = None
     is_loaded: bool = False
     assign: bytes | None = None
+    loaded: Fingerprint | None = None
 
 
 class Refused(NamedTuple):
@@ -104,6 +106,11 @@ class Orders:
     def is_loaded(self) -> bool:
         """Whether the vial's fingerprint was taken."""
         return self._kept.is_loaded
+
+    @property
+    def loaded(self) -> Fingerprint | None:
+        """The vial's fingerprint, once it was taken."""
+        return self._kept.loaded
 
     @property
     def assigned_by(self) -> int:
@@ -194,17 +201,21 @@ class Orders:
             digest=digest(taken.sealed),
         )
         if isinstance(taken.command.body, Assign):
-            kept = msgspec.structs.replace(kept, assign=taken.sealed, is_loaded=False)
+            kept = msgspec.structs.replace(
+                kept, assign=taken.sealed, is_loaded=False, loaded=None
+            )
         elif isinstance(taken.command.body, Release):
-            kept = msgspec.structs.replace(kept, assign=None, is_loaded=False)
+            kept = msgspec.structs.replace(
+                kept, assign=None, is_loaded=False, loaded=None
+            )
         self._keep(kept)
         self._is_answered = True
 
-    def keep_loaded(self) -> None:
+    def keep_loaded(self, loaded: Fingerprint) -> None:
         """Remember that the vial is in place; without a shipment there is none."""
         if self._kept.assign is None:
             return
-        self._keep(msgspec.structs.replace(self._kept, is_loaded=True))
+        self._keep(msgspec.structs.replace(self._kept, is_loaded=True, loaded=loaded))
 
     def _load(self) -> _Kept:
         try:

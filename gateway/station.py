@@ -9,15 +9,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.coalescing import EventLimiter
-from gateway.estimator.activity import certificate_estimate
 from gateway.estimator.container import ContainerModel
-from gateway.estimator.witness import Bin, WitnessWindow, silent
 from gateway.interval import Interval
 from gateway.shocks import Shock, WaveformShelf
 from gateway.timekeeping import BoardTime, Timekeeper
 from gateway.vigil import Vigil
+from gateway.witnessing import Witnessing
 from schemas.commands import Assign, TakeFingerprint
-from schemas.estimates import Estimate, Witness
 from schemas.events import Event, EventKind, Severity
 from schemas.readings import (
     BoardReading,
@@ -28,10 +26,16 @@ from schemas.readings import (
     Reading,
     WaveformReading,
 )
-from schemas.records import Body, Fingerprint, FingerprintStep, Position, Report
+from schemas.records import (
+    Body,
+    Conditions,
+    Fingerprint,
+    FingerprintStep,
+    Position,
+    Report,
+)
 from schemas.units import NS_PER_S
 
-WITNESS_WINDOW_NS: Final = 3600 * NS_PER_S
 # A line that is open and says nothing for this long has lost its sensor.
 SILENT_LINE_NS: Final = 120 * NS_PER_S
 # Noise that says that frames arrive well: they were lost before, or came twice.
@@ -83,7 +87,6 @@ class Station:
         started_boot_ns: int,
     ) -> None:
         lines = plan.lines
-        self._model = model = plan.model
         self._timekeeper = timekeeper
         self._gps_sets_clock = plan.gps_sets_clock
         self._report_interval_ns = plan.report_interval_ns
@@ -93,7 +96,8 @@ class Station:
         self._vigil = Vigil()
         self._shelf = WaveformShelf()
         self._limiter = EventLimiter()
-        self._window = WitnessWindow(model, WITNESS_WINDOW_NS)
+        self._witnessing = Witnessing(plan.model)
+        self._is_shocked = False
         self._position: tuple[PositionReading, int] | None = None
         self._fingerprints: list[_FingerprintRun] = []
         self.assignment: Assign | None = None
@@ -104,13 +108,21 @@ class Station:
         """Whether the radio must be silent."""
         return self._vigil.flight.is_airborne
 
-    def follow(self, assignment: Assign | None, *, is_loaded: bool) -> None:
-        """Follow a shipment from now on, or none."""
+    def follow(
+        self,
+        assignment: Assign | None,
+        *,
+        is_loaded: bool,
+        loaded: Fingerprint | None = None,
+    ) -> None:
+        """Follow a shipment from now on, or none; ``loaded`` is of an earlier boot."""
         self.assignment = assignment
         self.is_loaded = is_loaded
         self._vigil.is_sealed = is_loaded
         self._vigil.follow(None if assignment is None else assignment.limits)
-        self._window.clear()
+        self._witnessing.follow(
+            () if assignment is None else assignment.contents, loaded
+        )
         # A vial that was being counted is not the one that is followed now.
         self._fingerprints = [
             run for run in self._fingerprints if run.step is not FingerprintStep.LOADED
@@ -195,6 +207,7 @@ class Station:
         if isinstance(item, WaveformReading):
             shock = self._shelf.take(item, boot_ns)
             if shock is not None:
+                self._is_shocked = True
                 event = self._vigil.shock(shock)
                 if self._limiter.take(event, boot_ns) is not None:
                     is_alarm = event.severity is Severity.ALARM
@@ -237,7 +250,6 @@ class Station:
     def _close(self, to_boot_ns: int) -> list[Statement]:
         interval = self._interval
         self._interval = Interval(to_boot_ns)
-        estimates, witnesses = self._estimate(interval, to_boot_ns)
         report = Report(
             from_boot_ns=interval.from_boot_ns,
             to_boot_ns=to_boot_ns,
@@ -246,12 +258,23 @@ class Station:
             lines=interval.lines(
                 {n: known.is_open for n, known in self._lines.items()}
             ),
-            estimates=estimates,
-            witnesses=witnesses,
             attitude=interval.attitude(),
+            conditions=self._conditions(to_boot_ns),
         )
-        statements = [Statement(report), *self._position_statement(to_boot_ns)]
+        self._is_shocked = False
+        statements = [Statement(self._witnessing.complete(report))]
+        statements += self._position_statement(to_boot_ns)
         return statements + self._fingerprint_statement(to_boot_ns)
+
+    def _conditions(self, boot_ns: int) -> Conditions:
+        return Conditions(
+            is_airborne=self.is_airborne,
+            is_loaded=self.is_loaded,
+            is_shocked=self._is_shocked,
+            is_alarmed=False,
+            utc_minus_boot_ns=self._timekeeper.utc_minus_boot_ns(),
+            time_u_ns=self._timekeeper.u_ns(boot_ns),
+        )
 
     def _position_statement(self, boot_ns: int) -> list[Statement]:
         if self._position is None:
@@ -268,7 +291,6 @@ class Station:
     def _end_fingerprint(self, run: _FingerprintRun, boot_ns: int) -> Statement:
         if self.assignment is not None and run.step is FingerprintStep.LOADED:
             self.is_loaded = self._vigil.is_sealed = True
-            self._window.clear()
         body = Fingerprint(
             step=run.step,
             counter=run.counter,
@@ -276,58 +298,10 @@ class Station:
             to_boot_ns=boot_ns,
             detectors=run.interval.detectors(),
             attitude=run.interval.attitude(),
+            pressure_hpa=run.interval.pressure_hpa(),
+            conditions=self._conditions(boot_ns),
         )
-        return Statement(body)
-
-    def _estimate(
-        self, interval: Interval, to_boot_ns: int
-    ) -> tuple[tuple[Estimate, ...], tuple[Witness, ...]]:
-        utc_ns = self._timekeeper.utc_ns(to_boot_ns)
-        u_ns = self._timekeeper.u_ns(to_boot_ns)
-        if self.assignment is None or utc_ns is None or u_ns is None:
-            return (), ()
-        vials = self.assignment.contents
-        reason = self._why_not_witness(interval)
-        if reason is None:
-            self._window.add(self._bins(interval, to_boot_ns))
-            words = [self._window.word(vial, utc_ns - to_boot_ns) for vial in vials]
-        else:
-            self._window.clear()
-            from_ns = interval.from_boot_ns
-            words = [silent(vial, reason, from_ns, to_boot_ns) for vial in vials]
-        estimates = [certificate_estimate(vial, utc_ns, u_ns) for vial in vials]
-        return tuple(estimates), tuple(words)
-
-    def _why_not_witness(self, interval: Interval) -> str | None:
-        if not self.is_loaded:
-            return "the vial is not in place yet"
-        if self.is_airborne:
-            return "in the air"
-        attitude = interval.attitude()
-        tilt_deg = 0.0 if attitude is None else self._model.tilt_deg(attitude)
-        if tilt_deg > self._model.attitude_tolerance_deg:
-            return "tilted: the liquid has moved"
-        return None
-
-    def _bins(self, interval: Interval, to_boot_ns: int) -> list[Bin]:
-        # A container has one barometer; its channel is the first of its board.
-        pressures = [
-            summary.mean
-            for summary in interval.sensors()
-            if summary.quantity == "pressure_hpa"
-        ]
-        return [
-            Bin(
-                sensor=found.sensor,
-                from_boot_ns=interval.from_boot_ns,
-                to_boot_ns=to_boot_ns,
-                counts=found.counts,
-                live_time_ns=found.live_time_ns,
-                temperature_c=found.temperature_c,
-                pressure_hpa=pressures[0] if pressures else None,
-            )
-            for found in interval.detectors()
-        ]
+        return Statement(self._witnessing.judge(body))
 
 
 def _coalesced(event: Event | None) -> list[Statement]:

@@ -22,8 +22,18 @@ from schemas.commands import (
 )
 from schemas.contents import Contents, Impurity
 from schemas.envelope import open_envelope, seal
+from schemas.estimates import (
+    FINGERPRINT_METHOD,
+    FingerprintResult,
+    FingerprintVerdict,
+)
 from schemas.keys import KeyRegistry
-from schemas.records import FingerprintStep
+from schemas.records import (
+    Conditions,
+    DetectorSummary,
+    Fingerprint,
+    FingerprintStep,
+)
 from tests.builders import (
     CONTAINER_DIGEST,
     GATEWAY,
@@ -228,13 +238,28 @@ def test_the_last_command_is_not_done_again_once_it_has_expired(tmp_path: Path) 
     assert orders(tmp_path).take(sealed, EXPIRES_NS + 1) == Repeated(1)
 
 
+LOADED = Fingerprint(
+    step=FingerprintStep.LOADED,
+    counter=2,
+    from_boot_ns=0,
+    to_boot_ns=60,
+    detectors=(DetectorSummary("board/detector-0", 9, 59, 60, 1, 1, 21.125),),
+    attitude=(0.1, 0.0, -0.995),
+    conditions=Conditions(False, True, False, False, 17, 3),
+    result=FingerprintResult(
+        FINGERPRINT_METHOD, FingerprintVerdict.ACCEPTED, (), 1.0625, 0.21, 0.3
+    ),
+)
+
+
 def test_the_shipment_outlives_a_power_cut(tmp_path: Path) -> None:
     to = orders(tmp_path)
     give(to, assign(), 1)
     give(to, fingerprint(), 2)
-    to.keep_loaded()
+    to.keep_loaded(LOADED)
     after = orders(tmp_path)
     assert (after.assignment(), after.is_loaded, after.counter) == (assign(), True, 2)
+    assert after.loaded == LOADED
     give(after, Release("SH-1"), 3)
     released = orders(tmp_path)
     assert (released.assignment(), released.is_loaded) == (None, False)
@@ -243,15 +268,16 @@ def test_the_shipment_outlives_a_power_cut(tmp_path: Path) -> None:
 def test_a_new_shipment_is_not_loaded(tmp_path: Path) -> None:
     to = orders(tmp_path)
     give(to, assign(), 1)
-    to.keep_loaded()
+    to.keep_loaded(LOADED)
     give(to, assign(contents("V-9")), 2)
     assert not orders(tmp_path).is_loaded
+    assert orders(tmp_path).loaded is None
 
 
 def test_nothing_is_loaded_without_a_shipment(tmp_path: Path) -> None:
     to = orders(tmp_path)
     give(to, fingerprint(), 1)
-    to.keep_loaded()
+    to.keep_loaded(LOADED)
     assert not to.is_loaded
 
 

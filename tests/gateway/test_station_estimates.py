@@ -1,9 +1,10 @@
 """Readings in, statements out: flight, estimate, witness and fingerprint."""
 
+import msgspec
 import pytest
 
 from schemas.commands import TakeFingerprint
-from schemas.estimates import WitnessVerdict
+from schemas.estimates import FingerprintVerdict, WitnessVerdict
 from schemas.events import EventKind, Severity
 from schemas.readings import (
     Lid,
@@ -149,6 +150,45 @@ def test_fingerprint_steps() -> None:
     rig.take(lid(Lid.CLOSED), 601)
     rig.take(lid(Lid.OPEN), 602)
     assert rig.events(EventKind.TAMPER)[-1].severity is Severity.ALARM
+
+
+def fingerprinted(rig: Rig, activity_gbq: float) -> Fingerprint:
+    """A shipment whose background and vial were counted; minute 10 comes next."""
+    rig.set_clock()
+    rig.assign(is_loaded=False)
+    for counter, step in ((2, FingerprintStep.BACKGROUND), (3, FingerprintStep.LOADED)):
+        first = 5 * (counter - 2)
+        command = TakeFingerprint(step, 4 * MINUTE_NS)
+        rig.station.take_fingerprint(command, counter, first * MINUTE_NS)
+        for number in range(first, first + 5):
+            rig.minute(number, activity_gbq if counter == 3 else 0.0)
+    rig.minute(10, activity_gbq)
+    return rig.bodies(Fingerprint)[-1]
+
+
+def test_a_fingerprint_states_its_result() -> None:
+    accepted = fingerprinted(Rig(), 7.4).result
+    assert accepted is not None
+    assert accepted.verdict is FingerprintVerdict.ACCEPTED
+    assert accepted.ratio == pytest.approx(1.0, abs=0.1)
+    refused = fingerprinted(Rig(), 0.0).result
+    assert refused is not None
+    assert refused.verdict is FingerprintVerdict.REFUSED
+    assert "wrong vial" in refused.reasons[0]
+
+
+def test_the_fingerprinted_attitude_is_the_one_that_counts() -> None:
+    """10 degrees off at dispatch and 10 to the other side are 20 apart."""
+    rig = Rig()
+    found = fingerprinted(rig, 7.4)
+    leaning = msgspec.structs.replace(found, attitude=(0.1736, 0.0, -0.9848))
+    assign = rig.station.assignment
+    rig.station.follow(assign, is_loaded=True, loaded=leaning)
+    for number, x in ((11, -0.1736), (12, 0.1736), (13, 0.1736)):
+        rig.minute(number, attitude=(x, 0.0, -0.9848))
+    verdicts = [word.verdict for word in rig.witnesses()[-2:]]
+    assert verdicts == [WitnessVerdict.NOT_OBSERVABLE, WitnessVerdict.AGREES]
+    assert rig.witnesses()[-2].reasons == ("tilted: the liquid has moved",)
 
 
 def test_two_fingerprints_at_once_are_both_answered() -> None:
