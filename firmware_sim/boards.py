@@ -93,7 +93,7 @@ class SensorBoard:
         self._serial = f"DT-{seed % 100_000:05d}"
         self._counters = [
             _Counter(
-                CountingTube(truth.dead_time_s, stream(seed, f"counts {number}")),
+                CountingTube(truth.dead_time, stream(seed, f"counts {number}")),
                 detector.dead_time_us,
             )
             for number, (truth, detector) in enumerate(
@@ -146,8 +146,12 @@ class SensorBoard:
         return round((at_ns - self._booted_ns) * self._pace / 1000)
 
     def _measure(self, snapshot: Snapshot, seconds: float) -> None:
-        for counter, rate in zip(self._counters, snapshot.rates_per_s, strict=True):
-            counter.expose(rate, seconds)
+        bursts_s = sum(burst.seconds for burst in snapshot.bursts)
+        for number, counter in enumerate(self._counters):
+            rate = snapshot.rates_per_s[number]
+            counter.expose(rate, max(seconds - bursts_s, 0.0))
+            for burst in snapshot.bursts:
+                counter.expose(rate + burst.rates_per_s[number], burst.seconds)
         self._shaken.expose(snapshot)
         length_ns = snapshot.end_ns - snapshot.begin_ns
         for number, blow in enumerate(snapshot.shocks, start=1):

@@ -31,6 +31,7 @@ class ClockPage:
         self._booted_ns = starts_ns - BOOTED_BEFORE_NS - int(rng.integers(HOUR_NS))
         self._turn = 0
         self.utc_ns = starts_ns
+        self._wrong_by_ns = 0
         self.path = path
         first = path.with_name(path.name + ".new")
         first.write_bytes(pack_page(0, self._instant()))
@@ -39,12 +40,17 @@ class ClockPage:
         first.replace(path)
 
     def _instant(self) -> SimulatedInstant:
-        return SimulatedInstant(self._boot_id, self.boot_ns, self.utc_ns)
+        shown_ns = self.utc_ns + self._wrong_by_ns
+        return SimulatedInstant(self._boot_id, self.boot_ns, shown_ns)
 
     @property
     def boot_ns(self) -> int:
         """Simulated nanoseconds since the simulated boot."""
         return self.utc_ns - self._booted_ns
+
+    def step_utc(self, seconds: float) -> None:
+        """Let the UTC that readers see jump; time since boot and truth do not."""
+        self._wrong_by_ns += round(seconds * NS_PER_S)
 
     def advance(self, utc_ns: int) -> None:
         """Move simulated time on; never back."""

@@ -1,9 +1,19 @@
 """Counting tubes: what differs from the nominal, dead time, and the statistics.
 
-A non-paralysable tube at true rate n is blind for tau after every count, so the
-gap between counts is tau plus an exponential of mean 1/n. Few counts are drawn gap
-by gap; many come from the renewal normal law with mean nT/(1 + n tau) and variance
-nT/(1 + n tau)^3.
+After a count a tube is blind for ``fixed_s`` whatever comes, and then until nothing
+has come for ``prolonged_s``: a hybrid of the two textbook tubes. Up to ten minutes
+counts are drawn one by one; longer intervals come from the renewal normal law.
+
+With x = n prolonged_s, a gap between counts has (Laplace transform, both tubes)::
+
+    mean      mu  = fixed_s + exp(x) / n
+    variance  s^2 = (exp(2x) - 2 x exp(x)) / n^2
+
+and the counts in T, a count having just been made, have mean
+T/mu + (s^2/mu^2 - 1)/2 and variance T s^2/mu^3.
+
+Source: Lee and Gardner (2000), Appl. Radiat. Isot. 53, 731 (hybrid model); Cox,
+Renewal Theory (1962), section 4 (asymptotic moments).
 """
 
 from dataclasses import dataclass
@@ -11,14 +21,30 @@ from typing import Final
 
 import numpy as np
 
+from firmware_sim.nuclear import Floats
 from firmware_sim.randomness import stream
 from firmware_sim.scenario import Container
 
-# Above this many expected counts the normal law is drawn; its skewness is then
-# below 1/40 of a standard deviation.
-GAP_BY_GAP_BELOW: Final = 2000.0
+ONE_BY_ONE_UP_TO_S: Final = 600.0
 REFERENCE_TEMPERATURE_C: Final = 25.0
 US_PER_S: Final = 1e6
+# Counts drawn at once; a burst of screening stays within a few megabytes.
+_CHUNK: Final = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class DeadTime:
+    """Blindness after a count, seconds."""
+
+    fixed_s: float
+    prolonged_s: float = 0.0
+
+    def gap_moments(self, rate_per_s: float) -> tuple[float, float]:
+        """Return mean (s) and variance (s2) of the time between counts."""
+        x = rate_per_s * self.prolonged_s
+        mean_s = self.fixed_s + float(np.exp(x)) / rate_per_s
+        variance_s2 = float(np.exp(2 * x) - 2 * x * np.exp(x)) / rate_per_s**2
+        return mean_s, variance_s2
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +52,7 @@ class TubeTruth:
     """One real tube: factors on the nominal, unknown to everybody else."""
 
     sensitivity: float
-    dead_time_s: float
+    dead_time: DeadTime
     temperature_per_k: float
 
     def rate_per_s(self, nominal_per_s: float, temperature_c: float) -> float:
@@ -37,25 +63,31 @@ class TubeTruth:
 
 def draw_tubes(container: Container, seed: int) -> list[TubeTruth]:
     """Draw one tube per detector from the container's spread."""
-    rng = stream(seed, "tubes")
+    rng, together = stream(seed, "tubes"), stream(seed, "apertures")
     spread = container.spread
-    return [
-        TubeTruth(
-            sensitivity=float(np.exp(spread.sensitivity_ratio * rng.standard_normal())),
-            dead_time_s=detector.dead_time_us
-            / US_PER_S
-            * float(np.exp(spread.dead_time_ratio * rng.standard_normal())),
-            temperature_per_k=spread.temperature_per_k * float(rng.standard_normal()),
+    common = spread.common_ratio * float(together.standard_normal())
+    tubes = []
+    for detector in container.detectors:
+        own = spread.sensitivity_ratio * float(rng.standard_normal())
+        tau_s = detector.dead_time_us / US_PER_S
+        tau_s *= float(np.exp(spread.dead_time_ratio * rng.standard_normal()))
+        prolonged_s = spread.paralysable_ratio * tau_s
+        tubes.append(
+            TubeTruth(
+                sensitivity=float(np.exp(own + common * bool(detector.aperture_mm))),
+                dead_time=DeadTime(tau_s - prolonged_s, prolonged_s),
+                temperature_per_k=spread.temperature_per_k
+                * float(rng.standard_normal()),
+            )
         )
-        for detector in container.detectors
-    ]
+    return tubes
 
 
 class CountingTube:
     """Draw the counts of one tube, interval after interval."""
 
-    def __init__(self, dead_time_s: float, rng: np.random.Generator) -> None:
-        self._dead_time_s = dead_time_s
+    def __init__(self, dead_time: DeadTime, rng: np.random.Generator) -> None:
+        self._dead_time = dead_time
         self._rng = rng
         self._blind_s = 0.0
 
@@ -64,28 +96,43 @@ class CountingTube:
         if rate_per_s <= 0.0:
             self._blind_s = max(0.0, self._blind_s - seconds)
             return 0
-        if rate_per_s * seconds < GAP_BY_GAP_BELOW:
-            return self._by_gaps(rate_per_s, seconds)
+        if seconds <= ONE_BY_ONE_UP_TO_S:
+            return self._one_by_one(rate_per_s, seconds)
         return self._by_renewal_law(rate_per_s, seconds)
 
-    def _by_gaps(self, rate_per_s: float, seconds: float) -> int:
-        expected = rate_per_s * seconds
+    def _one_by_one(self, rate_per_s: float, seconds: float) -> int:
         at_s, counts = self._blind_s, 0
         while True:
-            gaps = self._rng.exponential(1.0 / rate_per_s, int(expected + 10))
-            ends = at_s + np.cumsum(gaps + self._dead_time_s)
+            left = max(seconds - at_s, 0.0) * rate_per_s
+            size = min(int(left + 4 * left**0.5 + 10), _CHUNK)
+            waits = self._rng.exponential(1.0 / rate_per_s, size)
+            blind = self._blindness(rate_per_s, size)
             # ends[k] is when the tube sees again after count k.
-            inside = int(np.searchsorted(ends - self._dead_time_s, seconds))
+            ends = at_s + np.cumsum(waits + blind)
+            inside = int(np.searchsorted(ends - blind, seconds))
             counts += inside
             at_s = float(ends[inside - 1]) if inside else at_s
-            if inside < len(gaps):
+            if inside < size:
                 self._blind_s = max(0.0, at_s - seconds)
                 return counts
 
+    def _blindness(self, rate_per_s: float, size: int) -> Floats:
+        """Return (size,) seconds of blindness after as many counts."""
+        fixed_s, prolonged_s = self._dead_time.fixed_s, self._dead_time.prolonged_s
+        blind = np.full(size, fixed_s + prolonged_s)
+        if prolonged_s:
+            # Each further particle within prolonged_s starts that time anew.
+            free = float(np.exp(-rate_per_s * prolonged_s))
+            again = self._rng.geometric(free, size) - 1
+            uniform = self._rng.random(int(again.sum()))
+            added = -np.log1p(-uniform * (1.0 - free)) / rate_per_s
+            np.add.at(blind, np.repeat(np.arange(size), again), added)
+        return blind
+
     def _by_renewal_law(self, rate_per_s: float, seconds: float) -> int:
-        loaded = 1.0 + rate_per_s * self._dead_time_s
-        mean = rate_per_s * seconds / loaded
-        deviation = (mean / loaded**2) ** 0.5
-        drawn = round(self._rng.normal(mean, deviation))
+        mean_s, variance_s2 = self._dead_time.gap_moments(rate_per_s)
+        spread = variance_s2 / mean_s**2
+        mean = seconds / mean_s + (spread - 1.0) / 2
+        drawn = round(self._rng.normal(mean, (spread * seconds / mean_s) ** 0.5))
         self._blind_s = 0.0
-        return int(np.clip(drawn, 0, seconds / self._dead_time_s))
+        return int(np.clip(drawn, 0, seconds / self._dead_time.fixed_s))

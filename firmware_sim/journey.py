@@ -90,6 +90,7 @@ class Journey:
             del self._plug_at_ns[port]
             self._lines[port].plug()
             self._report("fault", what="plug", port=port)
+        self._clock.step_utc(step.clock_step_s)
         for port, data in step.sent.items():
             self._lines[port].send(data)
         for notice in step.notices:

@@ -24,11 +24,19 @@ TABLE: Final = Path(__file__).with_name("nuclear.toml")
 _KERMA_UGY_M2_H_GBQ: Final = 1e9 * 1.602177e-16 * 0.1 / (4 * np.pi) * 3600e6
 
 
+class Daughter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a part of the decays leads to."""
+
+    nuclide: str
+    branch: float
+
+
 class Nuclide(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One nuclide: half-life and lines as (energy in keV, photons per decay)."""
 
     half_life_s: float
     lines: tuple[tuple[float, float], ...]
+    daughters: tuple[Daughter, ...] = ()
 
     def energies_kev(self) -> Floats:
         """Return (n,) line energies, keV."""

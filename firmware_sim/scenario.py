@@ -36,12 +36,18 @@ class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Vial(_Part, frozen=True):
-    """The dose: activity at calibration, filling, and the glass around it."""
+    """The dose: activity at calibration, filling, and the glass around it.
+
+    ``impurities`` are activities per activity of the nuclide at calibration, by
+    nuclide. Daughters grow in from ``separated_at``, calibration if absent.
+    """
 
     calibrated_at: Instant
     activity_gbq: Positive
     volume_ml: Positive
-    lu177m_ratio: Ratio = 0.0
+    nuclide: str = "Lu-177"
+    impurities: dict[str, Ratio] = {}
+    separated_at: Instant | None = None
     radius_mm: Positive = 16.5
     height_mm: Positive = 52.0
 
@@ -59,22 +65,32 @@ class Pot(_Part, frozen=True):
 
 
 class Detector(_Part, frozen=True):
-    """One counting tube of the overpack, nominal values.
+    """One counting tube, nominal values.
 
     ``backing_mm`` is lead between the tube and the pot (a reference that looks out).
+    ``aperture_mm`` is the diameter of a bore through the pot's wall that shows the
+    tube the whole vial; ``position_mm`` is then the bore's outer end.
     """
 
     position_mm: Vector
     length_mm: Positive = 90.0
     backing_mm: NotNegative = 0.0
+    aperture_mm: NotNegative = 0.0
     dead_time_us: Positive = 190.0
 
 
 class Spread(_Part, frozen=True):
-    """How real detectors scatter about the nominal: standard deviations."""
+    """How real detectors scatter about the nominal: standard deviations.
+
+    ``common_ratio`` moves all tubes behind apertures together, ``sensitivity_ratio``
+    each tube alone. ``paralysable_ratio`` is no deviation: the part of every dead
+    time that a further particle prolongs.
+    """
 
     sensitivity_ratio: NotNegative = 0.10
+    common_ratio: NotNegative = 0.0
     dead_time_ratio: NotNegative = 0.03
+    paralysable_ratio: Ratio = 0.05
     temperature_per_k: NotNegative = 0.002
     clock_ppm: NotNegative = 15.0
 
@@ -161,24 +177,39 @@ class Event(_Part, frozen=True, omit_defaults=True):
     """What happens to the container or its cables, unannounced in the journey."""
 
     at: Instant
-    what: Literal["drop", "kick", "tilt", "displace", "neighbour", "reboot", "unplug"]
+    what: Literal[
+        "drop", "kick", "tilt", "displace", "lose", "breach",
+        "neighbour", "screening", "fail", "clock", "reboot", "unplug",
+    ]  # fmt: skip
     height_m: Annotated[float, Meta(gt=0, le=10)] | None = None
     speed_m_s: Annotated[float, Meta(gt=0, le=10)] | None = None
     tilt_deg: Annotated[float, Meta(ge=0, le=180)] | None = None
     displace_mm: float | None = None
+    lost_ratio: Ratio | None = None
+    detector: Annotated[int, Meta(ge=0, lt=8)] | None = None
+    view_ratio: Ratio | None = None
+    sensitivity_ratio: NotNegative | None = None
+    noise_per_s: NotNegative | None = None
     rates_per_s: list[NotNegative] | None = None
+    step_s: float | None = None
     for_s: Positive | None = None
     port: Literal["board", "gps"] | None = None
 
 
-_NEEDS: Final[dict[str, tuple[str, ...]]] = {
-    "drop": ("height_m",),
-    "kick": ("speed_m_s",),
-    "tilt": ("tilt_deg", "for_s"),
-    "displace": ("displace_mm",),
-    "neighbour": ("rates_per_s", "for_s"),
-    "reboot": (),
-    "unplug": ("port", "for_s"),
+# What each event needs, and what it may have.
+_NEEDS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
+    "drop": (("height_m",), ()),
+    "kick": (("speed_m_s",), ()),
+    "tilt": (("tilt_deg", "for_s"), ()),
+    "displace": (("displace_mm",), ()),
+    "lose": (("lost_ratio",), ()),
+    "breach": (("detector", "view_ratio"), ()),
+    "neighbour": (("rates_per_s", "for_s"), ()),
+    "screening": (("rates_per_s", "for_s"), ()),
+    "fail": (("detector", "sensitivity_ratio"), ("noise_per_s", "for_s")),
+    "clock": (("step_s",), ()),
+    "reboot": ((), ()),
+    "unplug": (("port", "for_s"), ()),
 }
 
 
@@ -288,23 +319,27 @@ def _fit(scenario: Scenario) -> list[str]:
                 f"container.detectors[{number}].position_mm: inside the lead"
             )
     for number, event in enumerate(scenario.events):
-        problems += [f"events[{number}].{line}" for line in _event_problems(event, pot)]
+        found = _event_problems(event, scenario.container)
+        problems += [f"events[{number}].{line}" for line in found]
     return problems
 
 
-def _event_problems(event: Event, pot: Pot) -> list[str]:
-    needs = _NEEDS[event.what]
+def _event_problems(event: Event, container: Container) -> list[str]:
+    needs, may = _NEEDS[event.what]
     problems = [
         f"{key}: needed by {event.what!r}"
         for key in needs
         if getattr(event, key) is None
     ]
-    given = {"height_m", "speed_m_s", "tilt_deg", "displace_mm", "rates_per_s"}
+    properties = set(Event.__struct_fields__) - {"at", "what"}
     problems += [
         f"{key}: not a property of {event.what!r}"
-        for key in sorted((given | {"for_s", "port"}) - set(needs))
+        for key in sorted(properties - {*needs, *may})
         if getattr(event, key) is not None
     ]
-    if abs(event.displace_mm or 0.0) > pot.play_mm:
-        problems.append(f"displace_mm: the vial has {pot.play_mm} mm of play")
+    if abs(event.displace_mm or 0.0) > container.pot.play_mm:
+        play_mm = container.pot.play_mm
+        problems.append(f"displace_mm: the vial has {play_mm} mm of play")
+    if (event.detector or 0) >= len(container.detectors):
+        problems.append(f"detector: there are {len(container.detectors)}, from 0")
     return problems

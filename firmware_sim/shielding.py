@@ -50,7 +50,11 @@ def transmission(path_cm: Floats, mu_per_cm: Floats, slope: Floats) -> Floats:
 
 
 def line_kerma(
-    data: NuclearData, nuclide: Nuclide, points_mm: Floats, detector: Detector, pot: Pot
+    data: NuclearData,
+    nuclide: Nuclide,
+    points_mm: Floats,
+    detector: Detector,
+    pot: Pot | None,
 ) -> Floats:
     """Return (lines,) air kerma rate over the tube's length, uGy/h per GBq.
 
@@ -59,7 +63,7 @@ def line_kerma(
         nuclide: the emitter, spread evenly over the points.
         points_mm: (n, 3) points of the liquid.
         detector: place, length (along z) and lead behind it.
-        pot: the lead around the source.
+        pot: the lead around the source; nothing for a free view.
     """
     energy_kev = nuclide.energies_kev()
     mu_per_cm = data.lead_mu_per_cm(energy_kev)
@@ -68,7 +72,9 @@ def line_kerma(
     for node, weight in zip(_NODES, _WEIGHTS, strict=True):
         centre = np.array(detector.position_mm)
         centre[2] += node * detector.length_mm / 2
-        path_cm = lead_path_cm(points_mm, centre, pot) + detector.backing_mm / MM_PER_CM
+        path_cm = np.full(len(points_mm), detector.backing_mm / MM_PER_CM)
+        if pot is not None:
+            path_cm += lead_path_cm(points_mm, centre, pot)
         square_m2 = np.sum((centre - points_mm) ** 2, axis=1) / MM_PER_M**2
         passed = transmission(path_cm, mu_per_cm, slope)
         total += weight / 2 * np.mean(passed / square_m2[:, None], axis=0)

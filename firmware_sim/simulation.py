@@ -33,6 +33,7 @@ class Step:
     sent: dict[str, bytes]
     notices: list[Notice]
     unplugged_s: dict[str, float]
+    clock_step_s: float = 0.0
 
 
 class Simulation:
@@ -70,16 +71,18 @@ class Simulation:
         end_ns = self.next_ns
         begin_ns = end_ns - self._step_ns
         self.next_ns += self._step_ns
-        self._world.forget_neighbours(begin_ns)
+        self._world.forget(begin_ns)
         notices = [self._play(act) for act in _taken(self._acts, end_ns)]
         unplugged_s: dict[str, float] = {}
+        clock_step_s = 0.0
         for event in _taken(self._events, end_ns):
             notices.append(self._strike(event))
             if event.port is not None and event.for_s is not None:
                 unplugged_s[event.port] = event.for_s
+            clock_step_s += event.step_s or 0.0
         snapshot = self._world.step(begin_ns, end_ns)
         sent = self._transmit(snapshot, notices)
-        return Step(snapshot, sent, notices, unplugged_s)
+        return Step(snapshot, sent, notices, unplugged_s, clock_step_s)
 
     def _play(self, act: Act) -> Notice:
         self._world.act(act)
@@ -91,7 +94,8 @@ class Simulation:
         self._world.suffer(event, at_ns)
         if event.what == "reboot":
             self._board.reboot(at_ns, WATCHDOG)
-        kind = "fault" if event.what in ("reboot", "unplug") else "event"
+        is_fault = event.what in ("reboot", "unplug", "clock", "fail")
+        kind = "fault" if is_fault else "event"
         return {"kind": kind, **msgspec.to_builtins(event), "utc_ns": at_ns}
 
     def _transmit(self, snapshot: Snapshot, notices: list[Notice]) -> dict[str, bytes]:

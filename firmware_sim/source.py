@@ -8,38 +8,23 @@ its lowest point along gravity.
 from functools import lru_cache
 from typing import Final
 
+import msgspec
 import numpy as np
 
 from firmware_sim.nuclear import Floats, NuclearData
-from firmware_sim.scenario import Scenario, Vial
+from firmware_sim.scenario import Detector, Pot, Scenario, Vial
 from firmware_sim.shielding import line_kerma
 
 POINTS: Final = 800
-NS_PER_S: Final = 1_000_000_000
 MM3_PER_ML: Final = 1000.0
-LU177: Final = "lu177"
-LU177M: Final = "lu177m"
 
 # What fixes the scale: counts per second of the nominal tube per uGy/h of 662 keV
 # photons, chosen once so that the shipped 10 mm pot gives 0.28 /s per GBq. The
 # figure of merit of an SBM-20 (18 /s per mR/h of Cs-137) is 2.05.
 COUNTS_PER_UGY_H: Final = 2.432
 
-
-def activities_gbq(data: NuclearData, vial: Vial, utc_ns: int) -> dict[str, float]:
-    """Return the activity of each nuclide in the vial.
-
-    Source: A(t) = A0 2^(-(t - t0)/T); the Lu-177m ratio holds at calibration.
-    """
-    since_s = (utc_ns - vial.calibrated_at_ns()) / NS_PER_S
-    start_gbq = {
-        LU177: vial.activity_gbq,
-        LU177M: vial.activity_gbq * vial.lu177m_ratio,
-    }
-    return {
-        name: float(start * 2.0 ** (-since_s / data.nuclides[name].half_life_s))
-        for name, start in start_gbq.items()
-    }
+# What a tube of the SBM-20 class shows to the vial, beside its length.
+TUBE_WIDTH_MM: Final = 10.0
 
 
 def vial_points_mm(vial: Vial, count: int) -> Floats:
@@ -77,34 +62,61 @@ def liquid_points_mm(vial: Vial, down: Floats, count: int = POINTS) -> Floats:
 class Field:
     """Count rates of the nominal detectors per GBq, for any attitude and place."""
 
-    def __init__(self, scenario: Scenario, data: NuclearData) -> None:
-        self._scenario = scenario
+    def __init__(
+        self, scenario: Scenario, data: NuclearData, nuclides: tuple[str, ...]
+    ) -> None:
+        self._vial = scenario.vial
+        self._container = scenario.container
         self._data = data
+        self._nuclides = nuclides
         self._at = lru_cache(maxsize=512)(self._compute)
 
     def counts_per_s_gbq(self, down: Floats, displacement_mm: float) -> Floats:
-        """Return (nuclides, detectors) 1/s per GBq: Lu-177 first, then Lu-177m.
+        """Return (nuclides, detectors) 1/s per GBq.
 
         The attitude is taken to 1/50 and the displacement (along x) to 0.05 mm.
         """
-        x, y, z = (round(50 * float(part)) for part in down)
-        return self._at(x, y, z, round(20 * displacement_mm))
+        return self._at(*_rounded(down), round(20 * displacement_mm), is_bare=False)
 
-    def _compute(self, x: int, y: int, z: int, shift: int) -> Floats:
+    def bare_counts_per_s_gbq(self, down: Floats, displacement_mm: float) -> Floats:
+        """Return (nuclides, detectors) 1/s per GBq of a tube that no lead covers."""
+        return self._at(*_rounded(down), round(20 * displacement_mm), is_bare=True)
+
+    def _compute(self, x: int, y: int, z: int, shift: int, *, is_bare: bool) -> Floats:
         down = np.array([x, y, z], dtype=np.float64)
-        points = liquid_points_mm(self._scenario.vial, down / np.linalg.norm(down))
+        points = liquid_points_mm(self._vial, down / np.linalg.norm(down))
         points = points + np.array([shift / 20, 0.0, 0.0])
-        return np.array([self._rates(name, points) for name in (LU177, LU177M)])
+        seen = self._bare if is_bare else self._seen
+        return np.array(
+            [
+                [seen(name, points, tube) for tube in self._container.detectors]
+                for name in self._nuclides
+            ]
+        )
 
-    def _rates(self, name: str, points_mm: Floats) -> list[float]:
+    def _seen(self, name: str, points_mm: Floats, tube: Detector) -> float:
+        through_lead = self._counts(name, points_mm, tube, self._container.pot)
+        if not tube.aperture_mm:
+            return through_lead
+        bore_mm2 = np.pi * tube.aperture_mm**2 / 4
+        bore = msgspec.structs.replace(tube, length_mm=1e-3)
+        part = bore_mm2 / (tube.length_mm * TUBE_WIDTH_MM)
+        return through_lead + part * self._bare(name, points_mm, bore)
+
+    def _bare(self, name: str, points_mm: Floats, tube: Detector) -> float:
+        return self._counts(name, points_mm, tube, None)
+
+    def _counts(
+        self, name: str, points_mm: Floats, tube: Detector, pot: Pot | None
+    ) -> float:
         nuclide = self._data.nuclides[name]
+        if not nuclide.lines:
+            return 0.0
         response = self._data.tube_response(nuclide.energies_kev())
-        container = self._scenario.container
-        return [
-            COUNTS_PER_UGY_H
-            * float(
-                response
-                @ line_kerma(self._data, nuclide, points_mm, detector, container.pot)
-            )
-            for detector in container.detectors
-        ]
+        kerma = line_kerma(self._data, nuclide, points_mm, tube, pot)
+        return COUNTS_PER_UGY_H * float(response @ kerma)
+
+
+def _rounded(down: Floats) -> tuple[int, int, int]:
+    x, y, z = (round(50 * float(part)) for part in down)
+    return x, y, z

@@ -5,16 +5,23 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from firmware_sim.chains import Contents
 from firmware_sim.errors import ScenarioError
 from firmware_sim.nuclear import nuclear_data
 from firmware_sim.scenario import load_scenario, scenario_path, shipped_names, utc_ns
-from firmware_sim.source import activities_gbq
 
 SHORT = scenario_path("short").read_text()
 
 
 def test_what_ships() -> None:
-    assert shipped_names() == ["pluvicto", "short", "thick-pot"]
+    assert shipped_names() == [
+        "ac225",
+        "inner-pair",
+        "pluvicto",
+        "short",
+        "thick-pot",
+        "troubles",
+    ]
     for name in shipped_names():
         assert load_scenario(scenario_path(name)).name == name
 
@@ -26,8 +33,8 @@ def test_the_journey_is_the_one_described() -> None:
     at_ns = {act.what: utc_ns(act.at) for act in scenario.acts}
     assert 26 <= (at_ns["arrive"] - at_ns["load"]) / 3600e9 <= 30
     appointment_ns = scenario.vial.calibrated_at_ns() + int(119.5 * 3600e9)
-    left = activities_gbq(nuclear_data(), scenario.vial, appointment_ns)
-    assert left["lu177"] == pytest.approx(7.44, abs=0.005)
+    left = Contents(nuclear_data(), scenario.vial).activities_gbq(appointment_ns)
+    assert left[0] == pytest.approx(7.44, abs=0.005)
     handovers = [act for act in scenario.acts if act.what == "handover"]
     chain = [handovers[0].from_, *(act.to for act in handovers)]
     assert chain[0] == "producer"
@@ -70,6 +77,10 @@ def test_instants_are_exact() -> None:
         ("height_m = 0.3", "height_m = 0.3\ntilt_deg = 3.0", "events[1].tilt_deg"),
         ('what = "drop"\nheight_m = 0.3',
          'what = "displace"\ndisplace_mm = 9.0', "has 5.0 mm of play"),
+        ('what = "drop"\nheight_m = 0.3',
+         'what = "fail"\ndetector = 3\nsensitivity_ratio = 0.0', "are 3, from 0"),
+        ('what = "drop"\nheight_m = 0.3',
+         'what = "lose"\nfor_s = 3.0', "lost_ratio: needed by 'lose'"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named(
