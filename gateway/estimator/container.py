@@ -35,7 +35,6 @@ _NOT_NEGATIVE: Final = (
     "background_rate_per_s",
     "cosmic_rate_per_s",
     "displacement_per_mm2",
-    "tilt_u_ratio_per_deg",
 )
 _FINITE: Final = ("temperature_coefficient_per_k", "displacement_per_mm")
 
@@ -75,8 +74,7 @@ class Detector(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``displacement_per_mm`` is the relative change of its signal for 1 mm of the
     source along the axis of the package pair towards its first detector, with a
     quadratic part ``displacement_per_mm2`` that all share in sign.
-    ``tilt_u_ratio_per_deg`` is how much the moved liquid may change the signal per
-    degree off the model's attitude. ``chamber_test`` names the climate chamber test
+    ``chamber_test`` names the climate chamber test
     of this container that the temperature coefficient comes from.
     """
 
@@ -95,7 +93,6 @@ class Detector(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cosmic_u_ratio: float
     displacement_per_mm: float
     displacement_per_mm2: float
-    tilt_u_ratio_per_deg: float
     sensitivities: tuple[Sensitivity, ...]
     chamber_test: str | None = None
     calibration_certificate: str | None = None
@@ -149,7 +146,9 @@ class GainCalibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ContainerModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One container: lead, the attitude in which it was calibrated, detectors.
 
-    ``displacement_u_mm`` is how far the source may sit off its place at dispatch.
+    ``displacement_u_mm`` is how far the source may sit off its place at dispatch,
+    ``liquid_mm_per_deg`` how far its centre moves per degree of tilt towards the side
+    that gets lower.
     """
 
     name: str
@@ -158,6 +157,7 @@ class ContainerModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lead_mm: float
     attitude: tuple[float, float, float]
     attitude_tolerance_deg: float
+    liquid_mm_per_deg: float
     displacement_u_mm: float
     detectors: tuple[Detector, ...]
     gain_calibration: GainCalibration | None = None
@@ -220,6 +220,7 @@ def read_container(text: bytes, path: str) -> ContainerModel:
 
 def _check(model: ContainerModel) -> None:
     _check_range("lead_mm", model.lead_mm, 0.0)
+    _check_range("liquid_mm_per_deg", model.liquid_mm_per_deg, 0.0)
     _check_positive("displacement_u_mm", model.displacement_u_mm)
     # Not <=: a comparison with NaN is false.
     if not abs(math.hypot(*model.attitude) - 1.0) <= _UNIT_LENGTH_TOLERANCE:

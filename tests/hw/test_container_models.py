@@ -19,6 +19,7 @@ MODEL_KEYS: dict[str, type] = {
     "lead_mm": float,
     "attitude": list,
     "attitude_tolerance_deg": float,
+    "liquid_mm_per_deg": float,
     "displacement_u_mm": float,
     "detectors": list,
 }
@@ -46,7 +47,6 @@ DETECTOR_KEYS: dict[str, type] = {
     "cosmic_u_ratio": float,
     "displacement_per_mm": float,
     "displacement_per_mm2": float,
-    "tilt_u_ratio_per_deg": float,
     "calibration_certificate": str,
     "calibrated_at": str,
     "calibration_due": str,
