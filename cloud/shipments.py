@@ -10,11 +10,12 @@ the shipment for good.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
 
+from cloud.corrections import in_order, voided
 from cloud.custody import Custody
 from cloud.custody import fold as fold_custody
 from schemas.contents import Contents, ProductLimits
@@ -26,7 +27,6 @@ from schemas.facts import (
     Consignment,
     Fact,
     FactBody,
-    Handover,
     Order,
     Outcome,
     Reschedule,
@@ -47,6 +47,7 @@ class Phase(StrEnum):
     ARRIVED = "arrived"
     ACCEPTED = "accepted"
     REFUSED = "refused"
+    RETURNED = "returned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +125,11 @@ class Shipment:
     @property
     def phase(self) -> Phase:
         """How far it has come."""
-        if self.acceptance is not None:
-            return _decision(self.acceptance)
+        decided = None if self.acceptance is None else _decision(self.acceptance)
+        if self.custody.is_returned and decided is not Phase.ACCEPTED:
+            return Phase.RETURNED
+        if decided is not None:
+            return decided
         if self.order and self.order.centre in self.custody.whereabouts:
             return Phase.ARRIVED
         if self.custody.holder is not None:
@@ -202,9 +206,13 @@ class _Said:
 
 
 class Shipments:
-    """The fold: feed it statements, ask it for shipments."""
+    """The fold: feed it statements, ask it for shipments.
 
-    def __init__(self) -> None:
+    ``authorities`` may correct what others stated.
+    """
+
+    def __init__(self, authorities: Collection[str] = ()) -> None:
+        self._authorities = authorities
         self._said: dict[str, _Said] = {}
         self._exercises: dict[tuple[str, bytes], Runs] = {}
 
@@ -252,7 +260,9 @@ class Shipments:
         return tuple(self._build(name, self._said[name]) for name in self.names())
 
     def _build(self, shipment: str, said: _Said) -> Shipment:
-        facts = _in_order(said.facts.values())
+        gone = voided(said.facts.values(), self._authorities)
+        stated = in_order(said.facts.values())
+        facts = [fact for fact in stated if fact.header.fact not in gone]
         order = _newest(facts, Order)
         certificate = _newest(facts, Certificate)
         assignments = _assignments(said)
@@ -263,11 +273,11 @@ class Shipments:
             plans=_plans(facts),
             contents=contents,
             consignment=_newest(facts, Consignment),
-            custody=fold_custody(f for f in facts if isinstance(f.body, Handover)),
+            custody=fold_custody(stated, gone),
             assignments=assignments,
             acceptance=_last(facts, Acceptance),
             assays=tuple(f.body for f in facts if isinstance(f.body, Assay)),
-            exercise=any(f.header.exercise for f in facts)
+            exercise=any(f.header.exercise for f in stated)
             or any(self._is_exercise(a) for a in assignments),
         )
 
@@ -275,10 +285,6 @@ class Shipments:
         runs = self._exercises.get((assignment.gateway, assignment.epoch))
         first, last = assignment.from_sequence, assignment.to_sequence
         return runs is not None and runs.meets(first, last)
-
-
-def _in_order(facts: Iterable[Fact]) -> list[Fact]:
-    return sorted(facts, key=lambda f: (f.header.utc_ns, f.header.fact))
 
 
 def _last(facts: list[Fact], kind: type[FactBody]) -> Fact | None:

@@ -27,6 +27,7 @@ from cloud.web.messages import (
     VolumeMessage,
     WindowMessage,
 )
+from schemas.custody import Course
 from schemas.estimates import CERTIFICATE_METHOD
 from schemas.nuclides import nuclide
 from schemas.units import instant_text
@@ -178,29 +179,47 @@ def _volume(estimate: Arrival) -> VolumeMessage:
 
 def custody_message(custody: Custody) -> CustodyMessage:
     """Return the custody as answered."""
+    course = custody.course
     return CustodyMessage(
         holder=custody.holder,
         since=text_of(custody.since_ns),
+        place=custody.place,
+        is_confirmed=custody.is_confirmed,
+        course=course.said.course if course else Course.PLANNED,
+        destination=course.said.destination if course else None,
+        is_returned=custody.is_returned,
         seal=custody.seal,
         steps=tuple(_step(step) for step in custody.steps),
     )
 
 
 def _step(step: Step) -> StepMessage:
+    header, said = step.signed.header, step.said
     return StepMessage(
-        fact=step.fact.hex(),
-        handover=step.handover.hex(),
+        fact=header.fact.hex(),
+        handover=said.handover.hex(),
         at=certain_text(step.at_ns),
-        author=step.author,
-        role=step.role,
-        giver=step.giver,
-        receiver=step.receiver,
-        place=step.place,
-        condition=step.condition,
-        seal=step.seal,
+        signed_at=certain_text(header.utc_ns),
+        author=header.author,
+        signer=said.signer,
+        role=said.role,
+        manner=said.manner,
+        giver=said.giver,
+        receiver=said.receiver,
+        place=said.place,
+        condition=said.condition,
+        seal=said.seal,
+        label_transport_index=said.label_transport_index,
+        gateway_verdict=said.verdict,
+        air_waybill=said.air_waybill,
+        procedure=said.procedure,
+        lock=said.lock,
+        photo_sha256=said.photo.hex() if said.photo else None,
+        document_sha256=said.document.hex() if said.document else None,
         state=step.state,
         flags=tuple(step.flags),
-        remark=step.remark,
+        corrected_by=step.correction.header.fact.hex() if step.correction else None,
+        remark=said.remark,
     )
 
 

@@ -199,7 +199,11 @@ def read_route(request: Request, shipment: str) -> RouteMessage:
         raise HTTPException(403, "positions are shown to operators only")
     site = site_of(request)
     situation = situation_or_404(site, shipment)
-    steps = [s for s in situation.shipment.custody.steps if s.latitude_deg is not None]
+    steps = [
+        step
+        for step in situation.shipment.custody.steps
+        if step.said.latitude_deg is not None and step.correction is None
+    ]
     return RouteMessage(
         exercise=situation.shipment.exercise,
         fixes=tuple(
@@ -209,13 +213,13 @@ def read_route(request: Request, shipment: str) -> RouteMessage:
             FixMessage(
                 at=answers.certain_text(step.at_ns),
                 fix="stated",
-                latitude_deg=step.latitude_deg or 0.0,
-                longitude_deg=step.longitude_deg or 0.0,
+                latitude_deg=step.said.latitude_deg or 0.0,
+                longitude_deg=step.said.longitude_deg or 0.0,
                 altitude_m=None,
             )
             for step in steps
         ),
-        place_names=tuple(step.place for step in steps),
+        place_names=tuple(step.said.place for step in steps),
         silences=_silences(site, situation),
     )
 

@@ -117,28 +117,48 @@ class ArrivalMessage(Message):
 
 
 class StepMessage(Message):
-    """One scan of a handover."""
+    """One side's word on a handover.
+
+    ``at`` is when it happened, ``signed_at`` when it was signed. Where ``corrected_by``
+    names a correction, the word does not hold any more.
+    """
 
     fact: str
     handover: str
     at: Instant
+    signed_at: Instant
     author: str
+    signer: str | None
     role: str
+    manner: str
     giver: str
     receiver: str
     place: str
     condition: str
     seal: str
+    label_transport_index: str | None
+    gateway_verdict: str | None
+    air_waybill: str | None
+    procedure: str | None
+    lock: str | None
+    photo_sha256: str | None
+    document_sha256: str | None
     state: str
     flags: tuple[str, ...]
+    corrected_by: str | None
     remark: str | None
 
 
 class CustodyMessage(Message):
-    """Who has it since when, and every scan, oldest first."""
+    """Who has it since when, where it is bound, and every word, oldest first."""
 
     holder: str | None
     since: Instant | None
+    place: str | None
+    is_confirmed: bool
+    course: str
+    destination: str | None
+    is_returned: bool
     seal: str | None
     steps: tuple[StepMessage, ...]
 

@@ -29,7 +29,7 @@ from cloud.web.picture import Picture, picture
 from cloud.web.site import Site, may_see_positions, site_of
 from cloud.web.urgency import Urgency, urgency
 from cloud.web.whereabouts import Whereabouts, leg_text, whereabouts
-from cloud.web.wording import detail_text
+from cloud.web.wording import detail_text, manner_text
 
 router: Final = APIRouter(include_in_schema=False)
 TEMPLATES: Final = Path(__file__).with_name("templates")
@@ -169,6 +169,7 @@ def _environment() -> Environment:
         is_waiting_for_vial=is_waiting_for_vial,
         leg_text=leg_text,
         detail_text=detail_text,
+        manner_text=manner_text,
     )
     found.globals["parts"] = found.get_template("_parts.html").module
     return found

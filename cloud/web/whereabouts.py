@@ -7,11 +7,10 @@ received has no leg and nothing ahead.
 from dataclasses import dataclass
 from typing import Final
 
-from cloud.custody import State
 from cloud.shipments import Phase, Shipment
 from schemas.facts import Leg, LegMode
 
-_THERE: Final = (Phase.ARRIVED, Phase.ACCEPTED, Phase.REFUSED)
+_THERE: Final = (Phase.ARRIVED, Phase.ACCEPTED, Phase.REFUSED, Phase.RETURNED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +25,7 @@ class Whereabouts:
 
 def whereabouts(shipment: Shipment, now_ns: int) -> Whereabouts:
     """Return where a shipment is, as signed and as planned."""
-    passed = [s for s in shipment.custody.steps if s.state is State.PASSED]
-    place = passed[-1].place if passed else None
-    since_ns = shipment.custody.since_ns
+    place, since_ns = shipment.custody.place, shipment.custody.since_ns
     legs = shipment.consignment.legs if shipment.consignment else ()
     if shipment.phase in _THERE:
         return Whereabouts(place, since_ns, None, ())

@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from typing import Final
 
 from cloud.alarms import CHANGES, Alarm, impacts
+from cloud.custody import Act, Step
 from cloud.web.formats import local_text
+from schemas.custody import HandoverManner
 from schemas.events import Event, EventKind, Severity
 
 M_S2: Final = "m/s\N{SUPERSCRIPT TWO}"
@@ -75,6 +77,25 @@ def handling_text(alarms: Iterable[Alarm], offset_minutes: int) -> str | None:
     if event.limit is None or event.value >= event.limit:
         return words
     return f"{words} (below the alarm of {event.limit:.0f} {M_S2})"
+
+
+def manner_text(step: Step) -> str:
+    """Return how one side signed a handover, before the instant."""
+    return _MANNERS[step.act, step.said.manner is HandoverManner.PAPER]
+
+
+_MANNERS: Final = {
+    (Act.GIVES, False): "signed",
+    (Act.TAKES, False): "signed",
+    (Act.GIVES, True): "signed on paper",
+    (Act.TAKES, True): "signed on paper",
+    (Act.SENDS, False): "gave it to a carrier that scans nothing",
+    (Act.COLLECTS, False): "took it from a carrier that scans nothing",
+    (Act.LEAVES, False): "left it unattended",
+    (Act.FINDS, False): "found it",
+    (Act.REFUSES, False): "said it was refused",
+    (Act.MISSES, False): "found nobody to sign",
+}
 
 
 def _acceleration(event: Event) -> str:
