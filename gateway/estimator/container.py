@@ -35,6 +35,7 @@ _NOT_NEGATIVE: Final = (
     "background_rate_per_s",
     "cosmic_rate_per_s",
     "displacement_per_mm2",
+    "tilt_u_ratio_per_deg",
 )
 _FINITE: Final = ("temperature_coefficient_per_k", "displacement_per_mm")
 
@@ -74,6 +75,8 @@ class Detector(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``displacement_per_mm`` is the relative change of its signal for 1 mm of the
     source along the axis of the package pair towards its first detector, with a
     quadratic part ``displacement_per_mm2`` that all share in sign.
+    ``tilt_u_ratio_per_deg`` is how much the moved liquid may change the signal per
+    degree off the model's attitude, beside the container's ``liquid_mm_per_deg``.
     ``chamber_test`` names the climate chamber test
     of this container that the temperature coefficient comes from.
     """
@@ -93,6 +96,7 @@ class Detector(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cosmic_u_ratio: float
     displacement_per_mm: float
     displacement_per_mm2: float
+    tilt_u_ratio_per_deg: float
     sensitivities: tuple[Sensitivity, ...]
     chamber_test: str | None = None
     calibration_certificate: str | None = None

@@ -140,6 +140,7 @@ BROKEN = {
     "no chamber test": ("u_per_k = 0.002", "u_per_k = 0.0009", "chamber_test"),
     "displacement": ("per_mm = 0.0133", "per_mm = inf", "displacement_per_mm"),
     "displacement u": ("u_mm = 3.0", "u_mm = 0.0", "displacement_u_mm"),
+    "tilt": ("per_deg = 0.001", "per_deg = -0.001", "tilt_u_ratio_per_deg"),
     "liquid": ("mm_per_deg = 0.07", "mm_per_deg = -0.1", "liquid_mm_per_deg"),
     "cosmic u": ("cosmic_u_ratio = 0.10", "cosmic_u_ratio = 0.0", "cosmic_u_ratio"),
     "detector lead": ("]\nlead_mm = 10.0", "]\nlead_mm = -1.0", "lead_mm"),

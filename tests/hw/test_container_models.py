@@ -47,6 +47,7 @@ DETECTOR_KEYS: dict[str, type] = {
     "cosmic_u_ratio": float,
     "displacement_per_mm": float,
     "displacement_per_mm2": float,
+    "tilt_u_ratio_per_deg": float,
     "calibration_certificate": str,
     "calibrated_at": str,
     "calibration_due": str,
