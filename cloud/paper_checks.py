@@ -11,19 +11,16 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
-from cloud.arrival import (
-    ADVISORY,
+from cloud.arrival import ADVISORY
+from cloud.figures import in_unit, u_text, unit_of, value_text
+from cloud.papers import Paper
+from cloud.windows import (
     Question,
     activity_at,
     expiry_ns,
-    in_unit,
     is_in_reach,
-    u_text,
-    unit_of,
-    value_text,
     whole_vial_window,
 )
-from cloud.papers import Paper
 from schemas.contents import Contents, ProductionRoute
 from schemas.facts import (
     KINDS,
@@ -42,6 +39,7 @@ T = TypeVar("T", bound=FactBody)
 
 _SENSIBLE_U_RATIO: Final = 0.2
 _UNIT_SLIP: Final = 10.0
+_REDUCED: Final = 0.01
 _LU177M_MATTERS: Final = "Lu-177m"
 
 
@@ -181,16 +179,25 @@ def remarks(body: FactBody) -> tuple[str, ...]:
 def _order_remarks(order: Order) -> tuple[str, ...]:
     label = product(order.product)
     found = []
-    ratio = order.prescribed_activity_gbq / label.activity_gbq
-    if not 1 / _UNIT_SLIP < ratio < _UNIT_SLIP:
+    usual_gbq = label.activity_gbq
+    ratio = order.prescribed_activity_gbq / (usual_gbq or order.prescribed_activity_gbq)
+    if usual_gbq is not None and not 1 / _UNIT_SLIP < ratio < _UNIT_SLIP:
         found.append(
             f"the prescribed activity is {ratio:.3g} times that of a dose of "
-            f"{label.name}, {_figure(label.activity_gbq, label.nuclide)}: the unit?"
+            f"{label.name}, {_figure(usual_gbq, label.nuclide)}: the unit?"
         )
-    if abs(order.tolerance_ratio - label.tolerance_ratio) > 1e-9:
+    elif usual_gbq is not None and ratio < 1 - _REDUCED:
+        found.append(
+            f"a reduced dose: {100 * ratio:.0f} % of the {label.name} label's "
+            f"{_figure(usual_gbq, label.nuclide)}; the windows are this order's"
+        )
+    usual = label.tolerance_ratio
+    if usual is None:
+        found.append(f"the label of {label.name} gives no tolerance: is this yours?")
+    elif abs(order.tolerance_ratio - usual) > 1e-9:
         found.append(
             f"the tolerance is {100 * order.tolerance_ratio:g} %, the label of "
-            f"{label.name} says {100 * label.tolerance_ratio:g} %"
+            f"{label.name} says {100 * usual:g} %{label.mark('tolerance_ratio')}"
         )
     return tuple(found)
 

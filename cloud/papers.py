@@ -166,7 +166,11 @@ def _check_concentration(sheet: Sheet, vial: Contents, label: Product | None) ->
         return
     if stated is not None:
         gbq_per_ml, whose = float(stated), "the stated concentration"
-    elif label is not None and vial.reference_kind is ReferenceKind.CALIBRATION:
+    elif (
+        label is not None
+        and label.concentration_gbq_per_ml is not None
+        and vial.reference_kind is ReferenceKind.CALIBRATION
+    ):
         gbq_per_ml, whose = label.concentration_gbq_per_ml, "the label's concentration"
     else:
         return

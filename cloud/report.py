@@ -15,7 +15,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from cloud.arrival import u_text, unit_of, value_text
+from cloud.figures import u_text, unit_of, value_text
 
 WIDTH: Final = 78
 
@@ -100,8 +100,8 @@ def _lines(arrival: Json) -> list[tuple[str, str]]:
         (f"whole, {tolerance}", _window(arrival["whole_vial"], zone)),
         ("surely inside", _window(arrival["surely_inside"], zone)),
         ("by volume", _window(arrival["by_volume"], zone)),
+        ("surely enough", _window(arrival["surely_by_volume"], zone)),
         ("volume", _volume(arrival["volume"])),
-        ("arrive by", _instant(arrival["arrive_by"], zone)),
         ("decide by", _instant(arrival["decide_by"], zone)),
         ("shelf life ends", _instant(arrival["expires_at"], zone)),
         ("detectors", _detectors(arrival["detectors"], zone)),
@@ -128,8 +128,7 @@ def _window(window: Json | None, zone: int) -> str:
 def _volume(volume: Json) -> str:
     if volume["volume_ml"] is None:
         return "withheld: " + "; ".join(volume["withheld"])
-    mark = ", EXERCISE" if volume["exercise"] else ""
-    return f"{volume['volume_ml']:.2f} mL by certificate and decay only{mark}"
+    return f"{volume['volume_ml']:.2f} mL by {volume['basis']} only"
 
 
 def _instant(text: str, offset_minutes: int) -> str:

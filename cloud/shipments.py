@@ -9,8 +9,7 @@ shipment. One record among them, or one fact, that carries the exercise mark mar
 the shipment for good.
 """
 
-from bisect import bisect_right
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
@@ -18,11 +17,12 @@ from typing import TypeVar
 from cloud.corrections import in_order, voided
 from cloud.custody import Custody
 from cloud.custody import fold as fold_custody
+from cloud.spans import Runs
 from schemas.contents import Contents, ProductLimits
 from schemas.envelope import open_envelope
 from schemas.facts import (
     Acceptance,
-    Assay,
+    CentreProfile,
     Certificate,
     Consignment,
     Fact,
@@ -32,10 +32,17 @@ from schemas.facts import (
     Reschedule,
     read_fact,
 )
-from schemas.records import Assigned, Record, Released, read_record
+from schemas.records import (
+    Assigned,
+    Fingerprint,
+    FingerprintStep,
+    Record,
+    Released,
+    read_record,
+)
 
 _Place = tuple[str, bytes, int]
-T = TypeVar("T", Order, Certificate, Consignment)
+T = TypeVar("T", Order, Certificate, Consignment, CentreProfile)
 
 
 class Phase(StrEnum):
@@ -85,8 +92,21 @@ class Assignment:
 
 
 @dataclass(frozen=True, slots=True)
+class FingerprintTaken:
+    """A step of the dispatch fingerprint that the gateway has answered."""
+
+    step: FingerprintStep
+    sequence: int
+    at_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Shipment:
-    """Everything that has been said about one shipment."""
+    """Everything that has been said about one shipment.
+
+    ``facts`` are all of them, in the order in which they were signed; ``profile`` is
+    the newest one of its centre.
+    """
 
     shipment: str
     order: Order | None
@@ -96,8 +116,14 @@ class Shipment:
     custody: Custody
     assignments: tuple[Assignment, ...]
     acceptance: Fact | None
-    assays: tuple[Assay, ...]
+    facts: tuple[Fact, ...]
+    profile: CentreProfile | None
+    fingerprints: tuple[FingerprintTaken, ...]
     exercise: bool
+
+    def newest(self, kind: type[FactBody]) -> Fact | None:
+        """Return the last fact of a kind that was signed."""
+        return _last(self.facts, kind)
 
     @property
     def gateway(self) -> str | None:
@@ -157,45 +183,6 @@ def read_entry(kind: str, sealed: bytes) -> Record | Fact | None:
     return None
 
 
-class Runs:
-    """Whole numbers, kept as runs; memory grows with the holes only.
-
-    >>> runs = Runs()
-    >>> for number in (3, 1, 2, 9): runs.add(number)
-    >>> runs.meets(4, 8), runs.meets(3, 4)
-    (False, True)
-    """
-
-    def __init__(self) -> None:
-        self._starts: list[int] = []
-        self._ends: list[int] = []
-
-    def add(self, number: int) -> None:
-        """Take a number; one that is there already changes nothing."""
-        at = bisect_right(self._starts, number)
-        if at and number <= self._ends[at - 1]:
-            return
-        joins_left = at > 0 and self._ends[at - 1] == number - 1
-        joins_right = at < len(self._starts) and self._starts[at] == number + 1
-        if joins_left and joins_right:
-            self._ends[at - 1] = self._ends[at]
-            del self._starts[at], self._ends[at]
-        elif joins_left:
-            self._ends[at - 1] = number
-        elif joins_right:
-            self._starts[at] = number
-        else:
-            self._starts.insert(at, number)
-            self._ends.insert(at, number)
-
-    def meets(self, first: int, last: int | None) -> bool:
-        """Say whether any number lies in first to last, ends included."""
-        at = bisect_right(self._ends, first - 1)
-        if at == len(self._starts):
-            return False
-        return last is None or self._starts[at] <= last
-
-
 @dataclass(slots=True)
 class _Said:
     """What has been collected about one shipment."""
@@ -203,6 +190,9 @@ class _Said:
     facts: dict[bytes, Fact] = field(default_factory=dict)
     assigned: dict[_Place, tuple[Assigned, int | None]] = field(default_factory=dict)
     released: dict[_Place, int | None] = field(default_factory=dict)
+
+
+_Fingerprints = dict[tuple[str, bytes], dict[int, tuple[FingerprintStep, int | None]]]
 
 
 class Shipments:
@@ -215,6 +205,8 @@ class Shipments:
         self._authorities = authorities
         self._said: dict[str, _Said] = {}
         self._exercises: dict[tuple[str, bytes], Runs] = {}
+        self._profiles: dict[str, dict[bytes, Fact]] = {}
+        self._fingerprints: _Fingerprints = {}
 
     def take(self, statement: Record | Fact) -> None:
         """Take one statement; a repeated one changes nothing."""
@@ -224,6 +216,9 @@ class Shipments:
             self._take_record(statement)
 
     def _take_fact(self, fact: Fact) -> None:
+        if isinstance(fact.body, CentreProfile):
+            said = self._profiles.setdefault(fact.body.centre, {})
+            said.setdefault(fact.header.fact, fact)
         shipment = getattr(fact.body, "shipment", None)
         if shipment is not None:
             self._of(shipment).facts.setdefault(fact.header.fact, fact)
@@ -238,6 +233,9 @@ class Shipments:
             said.assigned.setdefault(place, (body, header.utc_ns))
         elif isinstance(body, Released):
             self._of(body.shipment).released.setdefault(place, header.utc_ns)
+        elif isinstance(body, Fingerprint):
+            taken = self._fingerprints.setdefault(place[:2], {})
+            taken.setdefault(header.sequence, (body.step, header.utc_ns))
 
     def mark_exercise(self, gateway: str, epoch: bytes, sequence: int) -> None:
         """Take it that this record carries the exercise mark."""
@@ -276,9 +274,27 @@ class Shipments:
             custody=fold_custody(stated, gone),
             assignments=assignments,
             acceptance=_last(facts, Acceptance),
-            assays=tuple(f.body for f in facts if isinstance(f.body, Assay)),
+            facts=tuple(facts),
+            profile=None if order is None else self._profile(order.centre),
+            fingerprints=self._taken(assignments),
             exercise=any(f.header.exercise for f in stated)
             or any(self._is_exercise(a) for a in assignments),
+        )
+
+    def _profile(self, centre: str) -> CentreProfile | None:
+        said = in_order(self._profiles.get(centre, {}).values())
+        return _newest(said, CentreProfile)
+
+    def _taken(
+        self, assignments: tuple[Assignment, ...]
+    ) -> tuple[FingerprintTaken, ...]:
+        return tuple(
+            FingerprintTaken(step, sequence, at_ns)
+            for span in assignments
+            for sequence, (step, at_ns) in sorted(
+                self._fingerprints.get((span.gateway, span.epoch), {}).items()
+            )
+            if span.covers(span.epoch, sequence)
         )
 
     def _is_exercise(self, assignment: Assignment) -> bool:
@@ -287,7 +303,7 @@ class Shipments:
         return runs is not None and runs.meets(first, last)
 
 
-def _last(facts: list[Fact], kind: type[FactBody]) -> Fact | None:
+def _last(facts: Sequence[Fact], kind: type[FactBody]) -> Fact | None:
     found = [fact for fact in facts if isinstance(fact.body, kind)]
     return found[-1] if found else None
 

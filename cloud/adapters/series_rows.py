@@ -274,7 +274,7 @@ class Series(Protocol):
         """Return the record that answered a command, if it has come."""
 
     def spans(self) -> list[int]:
-        """Return the positions of all ``assigned`` and ``released`` records."""
+        """Return positions of ``assigned``, ``released`` and ``fingerprint``."""
 
     def exercise_between(
         self, gateway: str, epoch: bytes, first: int, last: int | None

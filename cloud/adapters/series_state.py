@@ -316,8 +316,8 @@ class StateFile:
     def spans(self) -> list[int]:
         """See :class:`cloud.adapters.series_rows.Series`."""
         rows = self._db.execute(
-            "SELECT position FROM records WHERE kind IN ('assigned', 'released') "
-            "ORDER BY position"
+            "SELECT position FROM records "
+            "WHERE kind IN ('assigned', 'released', 'fingerprint') ORDER BY position"
         )
         return [position for (position,) in rows]
 

@@ -1,17 +1,11 @@
 """From what is known to what the programming interface answers."""
 
 from cloud.alarms import Alarm
-from cloud.arrival import (
-    COVERAGE_FACTOR,
-    Activity,
-    Arrival,
-    Question,
-    Window,
-    activity_at,
-)
+from cloud.arrival import Arrival
 from cloud.custody import Custody, Step
 from cloud.shipments import Shipment
-from cloud.web.desk import Health, Situation, Unknown
+from cloud.web.desk import Health, Situation
+from cloud.web.estimating import Unknown
 from cloud.web.messages import (
     ActivityMessage,
     ArrivalMessage,
@@ -27,6 +21,7 @@ from cloud.web.messages import (
     VolumeMessage,
     WindowMessage,
 )
+from cloud.windows import COVERAGE_FACTOR, Activity, Question, Window, activity_at
 from schemas.custody import Course
 from schemas.estimates import CERTIFICATE_METHOD
 from schemas.nuclides import nuclide
@@ -117,7 +112,7 @@ def arrival_message(
     question, appointment_ns = estimate.question, estimate.question.appointment_ns
     order, centre, plan_version = _order(situation.shipment)
     plan = situation.shipment.plan
-    offset_minutes = plan.offset_minutes if plan else 0
+    offset_minutes, eta = plan.offset_minutes if plan else 0, situation.eta
     return ArrivalMessage(
         advisory=estimate.advisory,
         exercise=question.exercise,
@@ -136,12 +131,16 @@ def arrival_message(
         certificate=_certificate(question),
         now=_activity(estimate.now),
         at_eta=activity_message(estimate.at_eta),
-        eta_kind="planned",
+        eta_kind=eta.kind if eta else None,
+        eta_u_s=eta.u_s if eta else None,
+        late_risk=eta.late_risk(estimate.arrive_by_ns) if eta else None,
+        eta_remarks=eta.remarks if eta else (),
         at_appointment=_activity(estimate.at_appointment),
         at=_activity_then(question, at_ns),
         whole_vial=_window(estimate.whole_vial, appointment_ns),
         surely_inside=_window(estimate.surely, appointment_ns),
         by_volume=_window(estimate.by_volume, appointment_ns),
+        surely_by_volume=_window(estimate.surely_by_volume, appointment_ns),
         volume=_volume(estimate),
         expires_at=certain_text(estimate.expires_at_ns),
         arrive_by=certain_text(estimate.arrive_by_ns),
@@ -173,6 +172,8 @@ def _volume(estimate: Arrival) -> VolumeMessage:
     return VolumeMessage(
         volume_ml=estimate.volume.volume_ml,
         withheld=tuple(estimate.volume.withheld),
+        basis=estimate.volume.basis,
+        surplus_gbq=estimate.volume.surplus_gbq,
         exercise=estimate.question.exercise,
     )
 
@@ -290,7 +291,7 @@ def shipment_message(situation: Situation) -> ShipmentMessage:
         seal=consignment.seal if consignment else None,
         holder=shipment.custody.holder,
         appointment=text_of(plan.planned_at_ns if plan else None),
-        eta=text_of(shipment.eta_ns),
+        eta=text_of(situation.eta.at_ns if situation.eta else None),
         now=activity_message(known.now if known else None),
         at_appointment=activity_message(known.at_appointment if known else None),
         no_estimate_because=unknown.reason if unknown else None,

@@ -11,7 +11,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, HTTPException, Query, Request
 
 from cloud.adapters.series_rows import Point, PositionRow
-from cloud.arrival import Arrival, is_in_reach
+from cloud.arrival import Arrival
 from cloud.web import answers
 from cloud.web.desk import Situation
 from cloud.web.messages import (
@@ -36,6 +36,7 @@ from cloud.web.site import (
     situation_or_404,
 )
 from cloud.web.urgency import urgency
+from cloud.windows import is_in_reach
 from schemas.events import EventKind
 from schemas.units import NS_PER_S
 

@@ -16,15 +16,15 @@ import msgspec
 from cloud import alarms as alarming
 from cloud.adapters.series_rows import EventRow, PositionRow, Series, SeriesError
 from cloud.alarms import Acknowledged, Alarms, Happened
-from cloud.arrival import Arrival, Question, Statement, arrival, is_in_reach
+from cloud.arrival import Arrival
+from cloud.lane import Eta, Sighting
 from cloud.ports import Clock, EntryKind, Ledger, LedgerEntry, Watermark
 from cloud.shipments import Assignment, Shipment, Shipments, read_entry
-from cloud.web.wording import change_texts, handling_text
-from schemas.errors import UnknownWordError
-from schemas.estimates import Witness, WitnessVerdict
+from cloud.web.estimating import Unknown, estimate, eta_of
+from cloud.windows import Statement
+from schemas.estimates import Witness
 from schemas.events import Event
 from schemas.facts import Acknowledgement, Fact
-from schemas.products import product
 from schemas.records import Heartbeat, TimeSource
 from schemas.units import NS_PER_S
 
@@ -32,12 +32,6 @@ _log: Final = logging.getLogger(__name__)
 _PACE_NS: Final = 2 * NS_PER_S
 _STANDING: Final = 0.5  # a simulated clock that is slower stands
 DELIVERY_S: Final = 10.0  # real time that a value may be on its way
-
-
-class Unknown(msgspec.Struct, frozen=True):
-    """Why there is no arrival estimate yet, for people."""
-
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +87,7 @@ class Situation:
     health: Health | None
     fix: PositionRow | None
     now_ns: int
+    eta: Eta | None = None
 
 
 class Pace:
@@ -191,14 +186,17 @@ class Desk:
         )
         statement = self._statement(shipment, as_of_ns)
         gateway = shipment.gateway
+        fix = self._last_fix(shipment, now_ns)
+        eta = eta_of(shipment, now_ns, _sighting(fix))
         return Situation(
             shipment,
-            _estimate(shipment, statement, alarms, now_ns),
+            estimate(shipment, statement, alarms, now_ns, eta),
             statement,
             alarms,
             None if gateway is None else self.health(gateway),
-            self._last_fix(shipment, now_ns),
+            fix,
             now_ns,
+            eta,
         )
 
     def events_of(
@@ -327,45 +325,7 @@ def _is_covered(spans: tuple[Assignment, ...], row: EventRow) -> bool:
     )
 
 
-def _estimate(
-    shipment: Shipment, statement: Statement, alarms: Alarms, now_ns: int
-) -> Arrival | Unknown:
-    order, plan, contents = shipment.order, shipment.plan, shipment.contents
-    if order is None or plan is None:
-        return Unknown("no order has been stated yet")
-    if contents is None:
-        return Unknown("no calibration certificate has been stated yet")
-    instants = (plan.planned_at_ns, shipment.eta_ns or plan.planned_at_ns, now_ns)
-    try:
-        if not all(is_in_reach(contents, at_ns) for at_ns in instants):
-            return Unknown("an instant of the papers is years from the certificate's")
-        question = Question(
-            contents=contents,
-            product=product(contents.product),
-            prescribed_activity_gbq=order.prescribed_activity_gbq,
-            tolerance_ratio=order.tolerance_ratio,
-            appointment_ns=plan.planned_at_ns,
-            as_of_ns=now_ns,
-            eta_ns=shipment.eta_ns,
-            limits=shipment.limits,
-            statement=None if statement.witness is None else statement,
-            changes=_changes(statement, alarms, plan.offset_minutes),
-            handling=handling_text(alarms.alarms, plan.offset_minutes),
-            exercise=shipment.exercise,
-        )
-        return arrival(question)
-    except UnknownWordError as error:
-        return Unknown(str(error))
-
-
-def _changes(
-    statement: Statement, alarms: Alarms, offset_minutes: int
-) -> tuple[str, ...]:
-    seen = [*change_texts(alarms.alarms, offset_minutes)]
-    witness = statement.witness
-    if witness is not None and witness.verdict in (
-        WitnessVerdict.LOW,
-        WitnessVerdict.HIGH,
-    ):
-        seen.append("the detectors disagree with the certificate")
-    return tuple(seen)
+def _sighting(fix: PositionRow | None) -> Sighting | None:
+    if fix is None or fix.latitude_deg is None or fix.longitude_deg is None:
+        return None
+    return Sighting(fix.at_ns, fix.latitude_deg, fix.longitude_deg)

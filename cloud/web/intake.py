@@ -11,12 +11,12 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
-from cloud.arrival import Question, expiry_ns
 from cloud.dispatch import issue
 from cloud.shipments import Shipment
 from cloud.verification import Refusal, RefusalReason, VerifiedFact, verify_fact
 from cloud.web.messages import IssuedMessage, RefusedMessage, TakenMessage
 from cloud.web.site import Site, require_operator, site_of, situation_or_404
+from cloud.windows import Question, expiry_ns
 from schemas.commands import Assign, CommandBody, Release, TakeFingerprint, read_command
 from schemas.contents import Contents, ProductLimits
 from schemas.envelope import MAX_SEALED_BYTES, open_envelope

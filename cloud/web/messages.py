@@ -58,6 +58,8 @@ class VolumeMessage(Message):
 
     volume_ml: float | None
     withheld: tuple[str, ...]
+    basis: str
+    surplus_gbq: GBq | None
     exercise: bool
 
 
@@ -99,12 +101,16 @@ class ArrivalMessage(Message):
     certificate: CertificateMessage
     now: ActivityMessage
     at_eta: ActivityMessage | None
-    eta_kind: str
+    eta_kind: str | None
+    eta_u_s: float | None
+    late_risk: float | None
+    eta_remarks: tuple[str, ...]
     at_appointment: ActivityMessage
     at: ActivityMessage | None
     whole_vial: WindowMessage | None
     surely_inside: WindowMessage | None
     by_volume: WindowMessage | None
+    surely_by_volume: WindowMessage | None
     volume: VolumeMessage
     expires_at: Instant
     arrive_by: Instant

@@ -7,8 +7,9 @@ letters keep their size.
 from dataclasses import dataclass
 from typing import Final
 
-from cloud.arrival import Arrival, Window
+from cloud.arrival import Arrival
 from cloud.web.formats import local_text
+from cloud.windows import Window
 from schemas.units import NS_PER_S
 
 _HOUR_NS: Final = 3600 * NS_PER_S

@@ -11,6 +11,7 @@ from typing import Final
 
 from cloud.alarms import CHANGES, State, silence_until_ns
 from cloud.arrival import Arrival
+from cloud.lane import AT_RISK, risk_word
 from cloud.shipments import Phase
 from cloud.web.desk import DELIVERY_S, Situation
 from cloud.web.wording import event_text, handling_text, is_handling
@@ -120,15 +121,23 @@ def _doubts(situation: Situation, speed: float) -> tuple[str, ...]:
     estimate, shipment = situation.arrival, situation.shipment
     is_late = (
         isinstance(estimate, Arrival)
-        and shipment.eta_ns is not None
-        and shipment.eta_ns > estimate.arrive_by_ns
+        and situation.eta is not None
+        and situation.eta.late_risk(estimate.arrive_by_ns) > AT_RISK
     )
     judged = (
-        (is_late, "the planned arrival is after arrive-by"),
+        (is_late, _late_text(situation)),
         (shipment.custody.is_flagged, "a handover is flagged"),
         (is_silent(situation, speed), "nothing heard from the gateway, unannounced"),
     )
     return tuple(reason for holds, reason in judged if holds)
+
+
+def _late_text(situation: Situation) -> str:
+    estimate, eta = situation.arrival, situation.eta
+    if not isinstance(estimate, Arrival) or eta is None:
+        return ""
+    risk = eta.late_risk(estimate.arrive_by_ns)
+    return f"{risk_word(risk)}: arrival {eta.kind}, {100 * risk:.0f} % after decide-by"
 
 
 def is_silent(situation: Situation, speed: float) -> bool:

@@ -14,13 +14,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from cloud.adapters.series_rows import Summary
 from cloud.alarms import Alarm, Alarms, Happened, silence_until_ns
-from cloud.arrival import (
-    Arrival,
-    is_waiting_for_vial,
-    u_text,
-    unit_of,
-    value_text,
-)
+from cloud.arrival import Arrival, is_waiting_for_vial
+from cloud.figures import u_text, unit_of, value_text
 from cloud.web import formats
 from cloud.web.answers import certain_text
 from cloud.web.api import by_urgency
@@ -165,6 +160,7 @@ def _environment() -> Environment:
         local_text=formats.local_text,
         zone_text=formats.zone_text,
         age_text=formats.age_text,
+        duration_text=formats.duration_text,
         rfc3339=certain_text,
         is_waiting_for_vial=is_waiting_for_vial,
         leg_text=leg_text,

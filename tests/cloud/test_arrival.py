@@ -3,76 +3,38 @@
 import itertools
 from dataclasses import replace
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloud.arrival import (
-    ADVISORY,
-    NOT_IN_PLACE,
-    Doubt,
+from cloud.arrival import ADVISORY, NOT_IN_PLACE, arrival, detectors_word
+from cloud.figures import u_text, unit_of, value_text
+from cloud.volumes import Doubt, volume_to_draw
+from cloud.windows import (
     Question,
     Statement,
     activity_at,
-    arrival,
-    detectors_word,
     expanded_ratio,
     instant_of,
-    u_text,
-    unit_of,
-    value_text,
-    volume_to_draw,
     volume_window,
     whole_vial_window,
 )
-from schemas.contents import Contents, ProductLimits
+from schemas.contents import ProductLimits
 from schemas.estimates import Witness, WitnessVerdict
 from schemas.nuclides import decay_factor
 from schemas.products import product
 from schemas.records import TimeSource
 from schemas.units import NS_PER_S
-from tests import builders
 from tests.builders import START_NS
-
-HOUR_NS = 3600 * NS_PER_S
-LABEL_S = 6.647 * 86_400
-
-
-def hours(instant_ns: int) -> float:
-    return (instant_ns - START_NS) / HOUR_NS
-
-
-def vial(
-    activity_gbq: float, expanded_u: float = 0.05, key: str = "pluvicto"
-) -> Contents:
-    return msgspec.structs.replace(
-        builders.contents(activity_gbq=activity_gbq),
-        activity_expanded_u_gbq=activity_gbq * expanded_u,
-        product=key,
-    )
-
-
-def question(contents: Contents, appointment_h: float, **changes: object) -> Question:
-    given_values: dict[str, object] = {
-        "contents": contents,
-        "product": product(contents.product),
-        "prescribed_activity_gbq": 7.4,
-        "tolerance_ratio": 0.1,
-        "appointment_ns": START_NS + round(appointment_h * HOUR_NS),
-        "as_of_ns": START_NS,
-    }
-    return Question(**(given_values | changes))  # type: ignore[arg-type] # as named
-
-
-def at_appointment_7400() -> Question:
-    """A vial that holds exactly 7.4 GBq by the label, 60 hours after calibration."""
-    return question(vial(7.4 / decay_factor(LABEL_S, 60 * 3600)), 60)
-
-
-def witness(verdict: WitnessVerdict) -> Statement:
-    word = Witness("V-1", "witness-1", verdict, 0, 1, 100, 1, 0.9, 0.02, 0.04)
-    return Statement(word, START_NS, TimeSource.GPS, 1000)
+from tests.vials import (
+    HOUR_NS,
+    LABEL_S,
+    at_appointment_7400,
+    hours,
+    question,
+    vial,
+    witness,
+)
 
 
 @pytest.mark.parametrize(
@@ -153,6 +115,8 @@ def test_the_volume_is_that_of_the_prescribed_activity() -> None:
 @pytest.mark.parametrize(
     ("asked", "doubt"),
     [
+        (question(vial(12.5), 60, exercise=True), Doubt.EXERCISE),
+        (question(vial(12.5), 60, is_held=True), Doubt.HELD),
         (question(vial(12.5), 121), Doubt.EXPIRED),
         (question(vial(12.5), -1), Doubt.BEFORE_REFERENCE),
         (question(vial(7.5), 60), Doubt.TOO_LITTLE),

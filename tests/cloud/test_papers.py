@@ -22,6 +22,7 @@ from schemas.facts import (
     Order,
     Reschedule,
 )
+from schemas.products import catalogue
 from schemas.units import instant_ns, instant_text
 from tests.builders import Author
 from tests.paper_samples import SAMPLES, read, refused, remarked, sample
@@ -215,7 +216,7 @@ def test_all_problems_are_said_at_once() -> None:
         "order.toml: planned_at is missing: write planned_at = "
         '"2026-11-22T12:00:00+01:00"',
         "order.toml: product cannot be taken: unknown product 'plu', "
-        "known: pluvicto, lutathera, xofigo",
+        f"known: {', '.join(catalogue())}",
         "order.toml: tolerance_percent is '10 %': write a number, without quotes",
         *(
             f"order.toml: {key} is not known; known are paper, planned_at, shipment, "

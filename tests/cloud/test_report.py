@@ -72,7 +72,8 @@ def test_it_says_what_it_must(answer: dict[str, Any]) -> None:
         "They would notice an error of 5.6 % or more, not a smaller one.",
         "No change seen.",
         "a leak that stays inside the pot",
-        "12.44 mL by certificate and decay only, EXERCISE",
+        "withheld: this is an exercise: no volume is given",
+        "surely enough",
     ):
         assert words in text
     assert "intact" not in text
@@ -90,6 +91,12 @@ def test_what_is_withheld_says_why(answer: dict[str, Any]) -> None:
     assert "at no time" in text
     assert "EXERCISE" not in text
     assert "arrival, planned" not in text
+
+
+def test_a_volume_names_what_it_rests_on(answer: dict[str, Any]) -> None:
+    volume = {"volume_ml": 12.437, "withheld": [], "basis": "certificate and decay"}
+    text = printed(answer | {"volume": volume})
+    assert "12.44 mL by certificate and decay only" in text
 
 
 def test_radium_is_in_megabecquerel(answer: dict[str, Any]) -> None:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from cloud.shipments import Phase, Runs, Shipment, Shipments, read_entry
+from cloud.shipments import Phase, Shipment, Shipments, read_entry
+from cloud.spans import Runs
 from schemas import facts
 from schemas.records import Body, Record
 from tests import builders, journeys
