@@ -7,7 +7,7 @@ Missing bins are simply absent, and the order of bins does not matter.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -162,7 +162,7 @@ def fit(
     journal: Journal,
     *,
     keep: Flags | None = None,
-    change: Sequence[float] | None = None,
+    change: Floats | None = None,
     start: Posterior | None = None,
 ) -> Posterior:
     """Return the posterior of a model given a journal.
@@ -205,6 +205,44 @@ def fit(
         paralysis=shown[:, :, 2],
         half_deviance=float(half),
     )
+
+
+def spread(
+    model: ForwardModel, journal: Journal, *, change: Floats | None = None
+) -> Floats:
+    """Return the covariance that the counts should give, (p, p), looking at none.
+
+    It is the inverse of the expected information at the papers' values, with the
+    live times and covariates of the journal: what could be noticed, before the fact.
+    Which counts there are is looked at, what they are is not.
+
+    Args:
+        model: the forward model.
+        journal: the bins.
+        change: (n,) as in :func:`fit`.
+    """
+    seen = model.seen_table(journal)
+    seen[~journal.is_learnt, :, 0] = np.nan
+    seen[:, :, 0] = np.where(np.isnan(seen[:, :, 0]), np.nan, 0.0)
+    place, n_segments, n_knots = _place(model, journal)
+    precision = _precision(model, journal, n_segments, n_knots)
+    papers = np.zeros(precision.shape[0])
+    information = precision.copy()
+    kernels.score(
+        model.term_table(journal.origin_ns),
+        model.channel_table(),
+        model.row_table(journal, change),
+        seen,
+        place,
+        papers,
+        np.zeros_like(papers),
+        information,
+    )
+    covariance = np.empty_like(precision)
+    factor = np.zeros_like(precision)
+    kernels.factorise(information, factor)
+    kernels.invert(factor, covariance)
+    return covariance
 
 
 def _place(model: ForwardModel, journal: Journal) -> tuple[Floats, int, int]:

@@ -274,6 +274,21 @@ def _product(first: Floats, second: Floats) -> float:
 
 
 @kernel
+def _shrunk(rise: float, slide: float, decrement: float) -> float:
+    """Return what is to be left of a step: 1, or less where it went too far.
+
+    Too far is where the objective rises, or where the slope along the step has turned
+    by half of what it began with: then the secant says where it vanishes.
+    """
+    share = 1.0
+    if slide < -0.5 * decrement:
+        share = decrement / (decrement - slide)
+    if rise > _OBJECTIVE_SLACK:
+        share = min(share, 0.5)
+    return share
+
+
+@kernel
 def find_mode(  # noqa: PLR0913, PLR0917 - the tables, the prior and the result
     term: Floats,
     channel: Floats,
@@ -306,24 +321,26 @@ def find_mode(  # noqa: PLR0913, PLR0917 - the tables, the prior and the result
     step = np.zeros(p)
     tried = parameters.copy()
     objective = math.inf
-    shrink = 1.0
+    decrement = 0.0
     for turn in range(_MOST_STEPS):
         _begin(precision, tried, slope, information)
         energy = score(term, channel, row, seen, place, tried, slope, information)
         energy += _prior_energy(precision, tried)
-        if energy > objective + _OBJECTIVE_SLACK and shrink > 1e-3:
-            shrink = shrink * 0.5
-            _advance(parameters, step, shrink, tried)
+        shrink = _shrunk(energy - objective, _product(step, slope), decrement)
+        if shrink < 1.0:
+            _advance(step, step, shrink - 1.0, step)
+            _advance(parameters, step, 1.0, tried)
+            decrement = decrement * shrink
             continue
         objective = energy
-        shrink = 1.0
         _advance(tried, step, 0.0, parameters)
         if not factorise(information, factor):
             return -float(turn + 1)
         _advance(slope, step, 0.0, step)
         solve(factor, step)
         _advance(parameters, step, 1.0, tried)
-        if _product(step, slope) < _CONVERGED:
+        decrement = _product(step, slope)
+        if decrement < _CONVERGED:
             _advance(tried, step, 0.0, parameters)
             invert(factor, covariance)
             return float(turn + 1)

@@ -28,7 +28,8 @@ A parameter in standard deviations acts on each detector by that detector's own
 uncertainty: what the detectors share moves together and is never averaged away.
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Final
@@ -40,6 +41,7 @@ from gateway.estimator.source import Source
 from schemas.units import NS_PER_S
 
 CALIBRATION_TEMPERATURE_C: Final = 25.0
+UNKNOWN_TEMPERATURE_U_10K: Final = 1.5
 # A parameter that takes no part: its prior leaves it no room.
 PINNED: Final = 1e-9
 
@@ -82,6 +84,7 @@ class Channel:
         displacement_per_mm2: its quadratic part.
         terrestrial_rate_per_s: background at the calibration's place.
         cosmic_rate_per_s: cosmic background at sea level.
+        tilt_u_per_deg: how much the moved liquid may change the signal, relative.
     """
 
     sensor: str
@@ -98,6 +101,7 @@ class Channel:
     displacement_per_mm2: float = 0.0
     terrestrial_rate_per_s: float = 0.0
     cosmic_rate_per_s: float = 0.0
+    tilt_u_per_deg: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +153,27 @@ class ForwardModel:
     def with_priors(self, priors: Priors) -> "ForwardModel":
         """Return the model with other priors."""
         return replace(self, priors=priors)
+
+    def widened(self, journal: Journal) -> "ForwardModel":
+        """Return the model with what the journal leaves open in the common gain.
+
+        A tilt within the tolerance may change the signal, and a detector whose
+        temperature is not known in some bin is within 15 K of the calibration's.
+        """
+        known = journal.with_channels([channel.sensor for channel in self.channels])
+        most_deg = float(np.abs(journal.tilt_deg).max(initial=0.0))
+        is_there = ~np.isnan(known.counts)
+        is_unknown = np.isnan(known.temperature_c) & is_there
+        channels = []
+        for i, channel in enumerate(self.channels):
+            slope = np.hypot(channel.temperature_per_10k, channel.temperature_u_per_10k)
+            parts = (
+                channel.common_gain_u,
+                channel.tilt_u_per_deg * most_deg,
+                float(slope) * UNKNOWN_TEMPERATURE_U_10K * is_unknown[:, i].any(),
+            )
+            channels.append(replace(channel, common_gain_u=math.hypot(*parts)))
+        return replace(self, channels=tuple(channels))
 
     def common_sd(self) -> Floats:
         """Return the standard deviations a priori of the common parameters, (10,)."""
@@ -221,7 +246,7 @@ class ForwardModel:
         ]
         return np.hstack([np.array(rows, np.float64).reshape(-1, 12), self.weight()])
 
-    def row_table(self, journal: Journal, change: Sequence[float] | None) -> Floats:
+    def row_table(self, journal: Journal, change: Floats | None) -> Floats:
         """Return what all detectors share in each bin for the kernels, (n, 7).
 
         Columns: begin s, width s, growth of the cosmic rate, shift of the liquid mm,

@@ -11,15 +11,13 @@ Soc. 15, 423.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from schemas.contents import Contents, Impurity, ProductionRoute
-from schemas.nuclides import Nuclide, nuclide
+from schemas.nuclides import chain_terms, nuclide
 from schemas.units import NS_PER_S
-
-Lookup = Callable[[str], Nuclide]
 
 # Lu-177m over Lu-177 at the reference instant, where the certificate is silent:
 # carrier added 0.01-0.02 % at end of irradiation; the other route has none of note.
@@ -72,20 +70,18 @@ class Source:
         return math.exp2(-elapsed_s / self.half_life_s)
 
 
-def source_of(contents: Contents, lookup: Lookup = nuclide) -> Source:
+def source_of(contents: Contents) -> Source:
     """Return the source that a certificate describes.
 
     Raises:
         UnknownWordError: a nuclide is not in the table; the message lists them.
     """
-    head = lookup(contents.nuclide)
-    separated_s = None
-    if contents.separated_at_ns is not None:
-        separated_s = (contents.separated_at_ns - contents.reference_at_ns) / NS_PER_S
-    terms = [*_terms(head, separated_s, lookup)]
+    head = nuclide(contents.nuclide)
     impurities = _impurities(contents)
+    terms = [*_terms(contents)]
     for impurity in impurities:
-        terms += _impurity_terms(lookup(impurity.nuclide), impurity, lookup)
+        terms += _impurity_terms(impurity, contents.nuclide)
+    shares = [i.activity_ratio_u / i.activity_ratio for i in impurities]
     return Source(
         nuclide=contents.nuclide,
         activity_gbq=contents.activity_gbq,
@@ -93,51 +89,53 @@ def source_of(contents: Contents, lookup: Lookup = nuclide) -> Source:
         reference_at_ns=contents.reference_at_ns,
         half_life_s=head.half_life_s,
         half_life_u_ratio=head.half_life_u_s / head.half_life_s,
-        impurity_u_log=_impurity_u_log(contents),
+        # The largest: the impurities share one scale.
+        impurity_u_log=max(shares, default=0.0),
         terms=tuple(terms),
     )
 
 
-def chain_terms(head: Nuclide, lookup: Lookup) -> dict[str, dict[str, float]]:
-    """Return the Bateman coefficients of a freshly separated chain.
+def _terms(contents: Contents) -> Iterator[Term]:
+    """Terms of the certified nuclide: 1 at the reference instant.
 
-    Returns:
-        By the nuclide whose constant the term has, by emitter: the activity per
-        activity of the head at age 0.
+    A member's own term begins at the separation. Without one only the terms that
+    outlive the head are left.
     """
-    found: dict[str, dict[str, float]] = {}
-    for path, branch in _paths((head,), 1.0, lookup):
-        constants = [member.decay_constant_per_s for member in path]
-        made = branch * math.prod(constants[1:])
-        for i, member in enumerate(path):
-            others = math.prod(c - constants[i] for c in _without(constants, i))
-            by_emitter = found.setdefault(member.name, {})
-            tip = path[-1].name
-            by_emitter[tip] = by_emitter.get(tip, 0.0) + made / others
-    return found
-
-
-def _terms(head: Nuclide, separated_s: float | None, lookup: Lookup) -> Iterator[Term]:
-    """Terms of the certified nuclide: scaled to 1 at the reference instant."""
-    for name, by_emitter in chain_terms(head, lookup).items():
-        if name == head.name:
-            pairs = tuple(by_emitter.items())
-            yield Term(head.decay_constant_per_s, 0.0, False, True, pairs)
+    own = nuclide(contents.nuclide).decay_constant_per_s
+    separated_s = None
+    if contents.separated_at_ns is not None:
+        separated_s = (contents.separated_at_ns - contents.reference_at_ns) / NS_PER_S
+    for constant, by_emitter in _by_constant(contents.nuclide).items():
+        if constant == own:
+            yield Term(own, 0.0, False, True, tuple(by_emitter.items()))
         elif separated_s is not None:
-            grown = math.exp(-head.decay_constant_per_s * separated_s)
+            grown = math.exp(-own * separated_s)
             pairs = tuple((e, c * grown) for e, c in by_emitter.items())
-            constant = lookup(name).decay_constant_per_s
             yield Term(constant, separated_s, False, False, pairs)
+        elif constant < own:
+            yield Term(constant, 0.0, False, False, tuple(by_emitter.items()))
 
 
-def _impurity_terms(
-    head: Nuclide, impurity: Impurity, lookup: Lookup
-) -> Iterator[Term]:
-    """Terms of an impurity: its progeny at the reference is the certificate's."""
-    for name, by_emitter in chain_terms(head, lookup).items():
+def _impurity_terms(impurity: Impurity, main: str) -> Iterator[Term]:
+    """Terms of an impurity with its progeny grown in.
+
+    What it grows of the certified nuclide is in that one's certificate.
+    """
+    own = nuclide(impurity.nuclide).decay_constant_per_s
+    for constant, by_emitter in _by_constant(impurity.nuclide).items():
         ratio = impurity.activity_ratio
-        pairs = tuple((e, c * ratio) for e, c in by_emitter.items())
-        yield Term(lookup(name).decay_constant_per_s, 0.0, True, False, pairs)
+        pairs = tuple((e, c * ratio) for e, c in by_emitter.items() if e != main)
+        if constant <= own and pairs:
+            yield Term(constant, 0.0, True, False, pairs)
+
+
+def _by_constant(name: str) -> Mapping[float, Mapping[str, float]]:
+    """Bateman coefficients of a chain, by decay constant, by emitter."""
+    found: dict[float, dict[str, float]] = {}
+    for emitter, weight, constant in chain_terms(name):
+        by_emitter = found.setdefault(constant, {})
+        by_emitter[emitter] = by_emitter.get(emitter, 0.0) + weight
+    return found
 
 
 def _impurities(contents: Contents) -> tuple[Impurity, ...]:
@@ -146,22 +144,3 @@ def _impurities(contents: Contents) -> tuple[Impurity, ...]:
     ratio = _ISOMER_RATIO[contents.production_route]
     u_log = _ISOMER_U_LOG[contents.production_route]
     return (Impurity("Lu-177m", ratio, ratio * u_log),)
-
-
-def _impurity_u_log(contents: Contents) -> float:
-    """Relative uncertainty of the impurities, the largest: they share one scale."""
-    found = [i.activity_ratio_u / i.activity_ratio for i in _impurities(contents)]
-    return max(found, default=0.0)
-
-
-def _paths(
-    path: tuple[Nuclide, ...], branch: float, lookup: Lookup
-) -> Iterator[tuple[tuple[Nuclide, ...], float]]:
-    yield path, branch
-    for daughter in path[-1].daughters:
-        further = (*path, lookup(daughter.nuclide))
-        yield from _paths(further, branch * daughter.branch, lookup)
-
-
-def _without(values: list[float], index: int) -> list[float]:
-    return values[:index] + values[index + 1 :]
