@@ -13,6 +13,7 @@ import typer
 
 from gateway.errors import ConfigError, GatewayError
 from schemas.errors import ContractError
+from schemas.units import instant_ns
 
 if TYPE_CHECKING:
     from gateway.config import Config
@@ -145,6 +146,43 @@ def warm_up() -> None:
 
     warm()
     typer.echo("kernels are compiled")
+
+
+@app.command()
+def estimate(
+    export: Annotated[Path, typer.Argument(help="a .dosetrail file of the cloud")],
+    container: Annotated[
+        Path, typer.Option(help="the container model that the gateway had")
+    ],
+    keys: Annotated[
+        Path | None, typer.Option(help="key registry; seals are checked with it")
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option(help="activity then too, as 2026-11-24T08:00:00Z")
+    ] = None,
+    tolerance: Annotated[
+        float, typer.Option(help="relative; 0 is bit for bit, on one kind of machine")
+    ] = 0.0,
+    as_json: Annotated[bool, typer.Option("--json", help="one line of JSON")] = False,
+) -> None:
+    """Compute every estimate of an export again, and compare.
+
+    Exit status 0: all that could be judged is the same; 1: something differs or is
+    altered; 2: this cannot be computed, and why.
+    """
+    from gateway.recompute_files import recompute_file  # noqa: PLC0415
+    from gateway.recompute_text import as_json as to_json  # noqa: PLC0415
+    from gateway.recompute_text import lines  # noqa: PLC0415
+
+    at_ns = None if at is None else instant_ns(at)
+    found, name = recompute_file(export, container, keys, tolerance)
+    if as_json:
+        typer.echo(to_json(found, name, at_ns))
+    else:
+        for line in lines(found, name, at_ns):
+            typer.echo(line)
+    if not found.is_same:
+        raise typer.Exit(1)
 
 
 def main() -> None:

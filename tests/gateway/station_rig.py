@@ -32,7 +32,11 @@ from tests.builders import CONTAINER_DIGEST, START_NS, contents, limits
 
 NS = 10**9
 MINUTE_NS = 60 * NS
-MODEL = Path(__file__).parents[2] / "hw" / "containers" / "overpack-10mm.toml"
+CONTAINERS = Path(__file__).parents[2] / "hw" / "containers"
+MODEL = CONTAINERS / "overpack-10mm.toml"
+# Rate per GBq of Lu-177 and background of the package detectors, 1/s; dead time, s.
+SEEN = {"overpack-10mm": (0.28, 0.35), "inner-pair": (60.0, 0.30)}
+DEAD_TIME_S = 190e-6
 UPRIGHT, LYING = (0.0, 0.0, -1.0), (1.0, 0.0, 0.0)
 B = TypeVar("B", bound=Body)
 
@@ -40,9 +44,16 @@ B = TypeVar("B", bound=Body)
 class Rig:
     """A station with its lines open; ``said`` holds all that it stated."""
 
-    def __init__(self, interval_s: int = 60, started_ns: int = 0) -> None:
+    def __init__(
+        self,
+        interval_s: int = 60,
+        started_ns: int = 0,
+        container: str = "overpack-10mm",
+    ) -> None:
         self.time = Timekeeper(START_NS - 10**18)
-        model = read_container(MODEL.read_bytes(), str(MODEL))
+        path = CONTAINERS / f"{container}.toml"
+        model = read_container(path.read_bytes(), str(path))
+        self.seen = SEEN[container]
         plan = StationPlan(model, ("board", "gps"), interval_s * NS, True)
         self.station = Station(plan, self.time, started_ns)
         self.said: list[Statement] = []
@@ -86,16 +97,25 @@ class Rig:
             at_s = base_s + second
             self.take(PressureReading("board/pressure-0", pressure_hpa), at_s)
             self.take(OrientationReading("board/orientation-0", *attitude), at_s)
+        gain, background = self.seen
         for detector in (0, 1):
-            rate = 0.28 * activity_gbq + 0.35
+            counts = self.counts(gain * activity_gbq + background)
             reading = CountReading(
                 f"board/detector-{detector}",
-                int(self.rng.poisson(rate * 60)),
+                counts,
                 MINUTE_NS,
-                MINUTE_NS,
+                MINUTE_NS - round(counts * DEAD_TIME_S * NS),
                 temperature_c=25.0,
             )
             self.take(reading, base_s + 59.0)
+
+    def counts(self, rate_per_s: float) -> int:
+        """A minute of a non-paralysable detector: its mean and its variance."""
+        busy = 1.0 + rate_per_s * DEAD_TIME_S
+        mean = 60.0 * rate_per_s / busy
+        if mean < 1000.0:
+            return int(self.rng.poisson(mean))
+        return round(float(self.rng.normal(mean, mean**0.5 / busy)))
 
     def witnesses(self) -> list[Witness]:
         return [w for report in self.bodies(Report) for w in report.witnesses]
