@@ -117,6 +117,7 @@ def mutant_findings(printed: Json, is_full: bool) -> Iterator[Finding]:
 RIGS: Final = (
     Rig("power_cuts", (("cuts", 10_000),), read=power_findings),
     Rig("kill_nine", (("kills", 10_000), ("whole", 500))),
+    Rig("servers_killed", (("broker", 100), ("ingest", 100), ("influx", 50))),
     Rig("ext4_cuts", (("cuts", 2_000),)),
     Rig("serial_noise", (("mb", 1_000),)),
     Rig("simulation", (("seeds", 1_000),), read=simulation_findings),

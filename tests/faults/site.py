@@ -29,6 +29,8 @@ from tests.gateway.agent_rig import GATEWAY, OWN_KEY, REGISTRY, ROOT, World
 from tests.servers import Server, free_port, program
 
 PATIENCE_S: Final = 120.0
+# Compiled once for all sites: a start is then a second, as on a Pi after the first one.
+_KERNELS: Final = ROOT / "var" / "numba-cache"
 Held = dict[tuple[bytes, int], bytes]
 _MOSQUITTO: Final = """\
 listener {port} 127.0.0.1
@@ -134,6 +136,7 @@ class Site:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                env=os.environ | {"NUMBA_CACHE_DIR": str(_KERNELS)},
             )
         self._processes[name] = process
         return process

@@ -1,6 +1,6 @@
 """The rigs that run whole programs and real servers, in a small profile."""
 
-from tests.faults import kill_nine
+from tests.faults import kill_nine, servers_killed
 from tests.faults.rig import hush_within
 from tests.faults.test_rigs import assert_held
 
@@ -8,3 +8,8 @@ from tests.faults.test_rigs import assert_held
 def test_kill_nine_loses_nothing() -> None:
     with hush_within():
         assert_held(kill_nine.find(12, 1, 0))
+
+
+def test_killed_servers_lose_nothing() -> None:
+    with hush_within():
+        assert_held(servers_killed.find({"broker": 1, "ingest": 1, "influx": 1}, 0))

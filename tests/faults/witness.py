@@ -31,6 +31,7 @@ from gateway.link import Link, LinkTimes
 from gateway.outbox import Outbox
 from gateway.segment import Disk
 from schemas.receipts import Receipt
+from tests.faults import gateway_mutants
 from tests.faults.patching import replaced
 
 PHASES: Final = (
@@ -252,11 +253,15 @@ def main() -> None:
     parser.add_argument("--trace", type=Path, required=True)
     parser.add_argument("--kill-at", type=int, default=-1)
     parser.add_argument("--drain-s", type=float, default=10.0)
+    parser.add_argument("--mutant", help="of tests.faults.gateway_mutants")
     given = parser.parse_args()
     trace = Trace(given.trace)
     trace.kill_at = given.kill_at
     trace.enter("starting")
-    with traced(trace):
+    bug: Patched = contextlib.nullcontext()
+    if given.mutant is not None:
+        bug = getattr(gateway_mutants, given.mutant)()
+    with traced(trace), bug:
         run_gateway(given.config, given.drain_s)
 
 
