@@ -11,7 +11,7 @@ from cloud.verification import (
 )
 from schemas.envelope import ZERO_DIGEST
 from schemas.receipts import Receipt
-from schemas.records import Gap, GapReason, Report
+from schemas.records import Gap, GapReason, Header, Report
 
 
 class ChainKind(StrEnum):
@@ -110,9 +110,7 @@ class ChainState:
         if not self._take(header.sequence, place):
             return
         body = record.body
-        if isinstance(body, Gap) and (
-            body.from_sequence <= body.to_sequence < header.sequence
-        ):
+        if isinstance(body, Gap) and _is_own(body, header):
             self._gaps.append((body, place))
         if isinstance(body, Report) and body.from_boot_ns < body.to_boot_ns:
             span = Span(body.from_boot_ns, body.to_boot_ns - 1)
@@ -254,6 +252,11 @@ class ChainState:
             for gap, _place in self._gaps
             for span in missing([Span(gap.from_sequence, gap.to_sequence)], places)
         )
+
+
+def _is_own(gap: Gap, header: Header) -> bool:
+    is_below = gap.from_sequence <= gap.to_sequence < header.sequence
+    return is_below and gap.epoch in (None, header.epoch)
 
 
 def _coverage(boot_id: bytes, spans: list[Span]) -> Coverage:

@@ -14,19 +14,24 @@ left of it is sent again. The time-out is drawn from T to 2T, where T doubles fr
 and the next message is larger: throughput does not depend on how often the gateway
 commits, only on window x 60 records for each receipt.
 
+A message is kept to what the link carries in two seconds (:mod:`gateway.pace`), so that
+an alarm or a live value does not wait long for the one before it.
+
 Only a receipt of this epoch whose digest is that of the own chain lets the outbox
 let go of records. The ranges above it only spare sending again what is held.
 """
 
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
 from typing import Final, NamedTuple
 
+from gateway.flights import Flight, Progress, merged
 from gateway.outbox import Outbox, Priority, StoredRecord
-from schemas.envelope import MAX_MESSAGE_BYTES, open_envelope
+from gateway.pace import Pace
+from schemas.envelope import open_envelope
 from schemas.errors import MalformedError
 from schemas.receipts import Receipt
 from schemas.topics import Lane
@@ -34,7 +39,8 @@ from schemas.wire import read_payload
 
 MAX_RECORDS: Final = 60
 MAX_RESENDS: Final = 16
-MAX_HELD: Final = 256
+# What could not be read is tried again after this time; damage is told by tries.
+READ_AGAIN_S: Final = 1.0
 LIVE_KINDS: Final = frozenset({"report", "position", "heartbeat"})
 LIVE_DEPTH: Final = 64
 
@@ -67,33 +73,6 @@ class ReceiptResult(StrEnum):
     MISMATCH = "mismatch"  # not our chain: nothing is let go of any more
 
 
-@dataclass(slots=True)
-class _Flight:
-    lane: Lane
-    sequences: set[int]
-    attempt: int
-    due_s: float
-
-
-@dataclass(slots=True)
-class _Progress:
-    """What is known of one epoch's delivery."""
-
-    epoch: bytes
-    cursor: int = 0
-    held: tuple[tuple[int, int], ...] = ()
-    resends: list[tuple[int, int]] = field(default_factory=list)
-    flights: list[_Flight] = field(default_factory=list)
-    is_mismatched: bool = False
-
-    def end_of_held(self, sequence: int) -> int | None:
-        """Return the end of the held range that ``sequence`` is in."""
-        at = bisect_right(self.held, (sequence, 2**64)) - 1
-        if at >= 0 and self.held[at][0] <= sequence <= self.held[at][1]:
-            return self.held[at][1]
-        return None
-
-
 class Delivery:
     """Chooses what to send; one per outbox."""
 
@@ -111,9 +90,11 @@ class Delivery:
         self._outbox = outbox
         self._rng = rng
         self._times = times
-        self._progress = _Progress(outbox.epoch)
+        self._progress = Progress(outbox.epoch)
         self._last_live_s: float | None = None
         self._last_live_head = -1
+        self._pace = Pace()
+        self._read_again_s = -math.inf
 
     # Connection and silence
 
@@ -121,17 +102,14 @@ class Delivery:
         """Begin anew: what was under way when the connection broke may be lost."""
         self.is_connected = True
         self._last_live_s = None
-        self._rewind()
+        self._read_again_s = -math.inf
+        self._pace.restart()
+        self._progress.rewind()
 
     def disconnected(self) -> None:
         """Send nothing until :meth:`connected`."""
         self.is_connected = False
-        self._rewind()
-
-    def _rewind(self) -> None:
-        self._progress.flights.clear()
-        self._progress.held = ()
-        self._progress.cursor = 0
+        self._progress.rewind()
 
     def pause(self) -> None:
         """Radio silence: send nothing until :meth:`resume`."""
@@ -154,9 +132,9 @@ class Delivery:
         )
         return max(self._outbox.pending_receipt - held, 0)
 
-    def _current(self) -> _Progress:
+    def _current(self) -> Progress:
         if self._progress.epoch != self._outbox.epoch:
-            self._progress = _Progress(self._outbox.epoch)
+            self._progress = Progress(self._outbox.epoch)
         return self._progress
 
     def take_receipt(self, receipt: Receipt, now_s: float) -> ReceiptResult:
@@ -170,9 +148,9 @@ class Delivery:
             return result
         if result is ReceiptResult.STALE:
             # A ledger that lost its start still must not be sent the rest for ever.
-            progress.held = _merged(progress.held + receipt.ranges)
+            progress.held = merged(progress.held + receipt.ranges)
         else:
-            progress.held = _merged(receipt.ranges)
+            progress.held = merged(receipt.ranges)
         if result is ReceiptResult.ADVANCED and receipt.contiguous is not None:
             self._outbox.release(receipt.contiguous)
         self._land(now_s)
@@ -182,14 +160,16 @@ class Delivery:
         watermark = self._outbox.watermark
         contiguous = -1 if receipt.contiguous is None else receipt.contiguous
         # Held above our head: the end of our chain was lost, and is being written anew.
-        highest = max((high for _, high in receipt.ranges), default=-1)
+        highest = max((high for _, high in receipt.ranges), default=contiguous)
         if self._progress.is_mismatched or highest > self._outbox.head_sequence:
             return ReceiptResult.MISMATCH
         if contiguous < watermark:
             return ReceiptResult.STALE
-        if contiguous >= 0 and self._outbox.digest_at(contiguous) != receipt.digest:
+        known = receipt.digest if contiguous < 0 else self._outbox.digest_at(contiguous)
+        if known not in (None, receipt.digest):
             return ReceiptResult.MISMATCH
-        if contiguous == watermark:
+        if contiguous == watermark or known is None:
+            # What was lost here may be held there: the next receipts go beyond it.
             return ReceiptResult.NOTED
         return ReceiptResult.ADVANCED
 
@@ -204,11 +184,8 @@ class Delivery:
             one for one in self._progress.flights if one.sequences
         ]
 
-    def _wanted(self, sequences: Iterable[int]) -> Iterator[int]:
-        watermark = self._outbox.watermark
-        for sequence in sequences:
-            if sequence > watermark and self._progress.end_of_held(sequence) is None:
-                yield sequence
+    def _wanted(self, sequences: Iterable[int]) -> list[int]:
+        return list(self._progress.wanted(sequences, self._outbox.watermark))
 
     def resend(self, from_sequence: int, to_sequence: int) -> bool:
         """Send a range again, ends included, as far as it is still here.
@@ -226,8 +203,15 @@ class Delivery:
     def next_message(self, now_s: float) -> Message | None:
         """Return the next message to publish, or None if it is time to wait."""
         self._current()
-        if not self.is_connected or self.is_paused:
+        if not self.is_connected or self.is_paused or now_s < self._read_again_s:
             return None
+        failed_reads = self._outbox.failed_reads
+        message = self._choose(now_s)
+        if message is None and self._outbox.failed_reads != failed_reads:
+            self._read_again_s = now_s + READ_AGAIN_S
+        return message
+
+    def _choose(self, now_s: float) -> Message | None:
         return (
             self._overdue(Lane.ALARM, now_s)
             or self._alarm(now_s)
@@ -242,9 +226,15 @@ class Delivery:
         if not self.is_connected or self.is_paused:
             return None
         due = [flight.due_s for flight in self._current().flights]
-        if due and self._last_live_s is not None:
+        if self._last_live_s is not None and self._is_live_wanted():
             due.append(self._last_live_s + self._times.live_interval_s)
+        if now_s < self._read_again_s:
+            due = [self._read_again_s]
         return max(min(due) - now_s, 0.0) if due else None
+
+    def published(self, message: Message, took_s: float) -> None:
+        """The broker has taken a message; how long that took sets the pace."""
+        self._pace.took(len(message.payload), took_s)
 
     def _timeout_s(self, attempt: int) -> float:
         base_s = self._times.first_timeout_s * float(2 ** min(attempt, 16))
@@ -254,7 +244,7 @@ class Delivery:
     def _fly(self, lane: Lane, records: list[StoredRecord], now_s: float) -> Message:
         message = _message(lane, records)
         due_s = now_s + self._timeout_s(0)
-        flight = _Flight(lane, set(message.sequences), 0, due_s)
+        flight = Flight(lane, set(message.sequences), 0, due_s)
         self._progress.flights.append(flight)
         return message
 
@@ -263,7 +253,12 @@ class Delivery:
         for flight in self._progress.flights.copy():
             if flight.lane is not lane or flight.due_s > now_s:
                 continue
-            records = self._pick(sorted(self._wanted(flight.sequences)))
+            records, left = self._pick(sorted(self._wanted(flight.sequences)))
+            if left:
+                # What did not fit, or could not be read now, flies on its own.
+                due_s = now_s if records else now_s + READ_AGAIN_S
+                rest = Flight(lane, set(left), flight.attempt, due_s)
+                self._progress.flights.append(rest)
             flight.sequences = {record.sequence for record in records}
             if not records:
                 self._progress.flights.remove(flight)
@@ -274,27 +269,36 @@ class Delivery:
             return _message(lane, records)
         return None
 
-    def _pick(self, sequences: list[int]) -> list[StoredRecord]:
-        """Read these records, as many as one message takes."""
-        found: list[StoredRecord] = []
-        size = 0
-        for sequence in sequences[:MAX_RECORDS]:
-            for record in self._outbox.read(sequence, limit_records=1):
-                size += len(record.sealed)
-                if record.sequence == sequence and size <= MAX_MESSAGE_BYTES:
-                    found.append(record)
-        return found
+    def _pick(self, sequences: list[int]) -> tuple[list[StoredRecord], list[int]]:
+        """Read these records; return as many as one message takes, and what is left.
 
-    def _flying(self, lane: Lane) -> list[_Flight]:
-        return [one for one in self._progress.flights if one.lane is lane]
+        What is not here any more is in neither.
+        """
+        found: list[StoredRecord] = []
+        size, failed_reads = 0, self._outbox.failed_reads
+        for at, sequence in enumerate(sequences):
+            read = self._outbox.read(sequence, limit_records=1)
+            is_full = len(found) >= MAX_RECORDS
+            for record in read:
+                size += len(record.sealed)
+                is_full |= bool(found) and size > self._pace.limit_bytes
+            if is_full or self._outbox.failed_reads != failed_reads:
+                return found, sequences[at:]
+            found += [one for one in read if one.sequence == sequence]
+        return found, []
+
+    def _read(self, first: int) -> list[StoredRecord]:
+        """Read from ``first`` on what one message takes; one at least."""
+        found = self._outbox.read(first, self._pace.limit_bytes)
+        return found or self._outbox.read(first, limit_records=1)
 
     def _alarm(self, now_s: float) -> Message | None:
-        flying = self._flying(Lane.ALARM)
+        flying = self._progress.flying(Lane.ALARM)
         if len(flying) >= self._times.window:
             return None
         sent = set().union(*(flight.sequences for flight in flying))
         pending = (one for one in self._outbox.alarms_pending() if one not in sent)
-        records = self._pick(list(self._wanted(pending)))
+        records, _ = self._pick(self._wanted(pending))
         return self._fly(Lane.ALARM, records, now_s) if records else None
 
     def _live(self, now_s: float) -> Message | None:
@@ -303,7 +307,7 @@ class Delivery:
         last_s = self._last_live_s
         if last_s is not None and now_s - last_s < self._times.live_interval_s:
             return None
-        if head == self._last_live_head or not self._is_behind(head):
+        if not self._is_live_wanted():
             return None
         self._last_live_s, self._last_live_head = now_s, head
         newest: dict[str, StoredRecord] = {}
@@ -313,16 +317,28 @@ class Delivery:
                 newest.setdefault(kind, record)
         return _message(Lane.LIVE, sorted(newest.values())) if newest else None
 
-    def _is_behind(self, head: int) -> bool:
-        waiting = head - max(self._progress.cursor - 1, self._outbox.watermark)
-        is_full = len(self._flying(Lane.BULK)) >= self._times.window
-        return waiting > MAX_RECORDS or (is_full and waiting > 0)
+    def _is_live_wanted(self) -> bool:
+        """Whether there is a newer value, and more before it than a message takes."""
+        head = self._outbox.head_sequence
+        first = max(self._progress.cursor, self._outbox.watermark + 1)
+        if head == self._last_live_head or first > head:
+            return False
+        is_full = len(self._progress.flying(Lane.BULK)) >= self._times.window
+        return (
+            is_full
+            or head - first >= MAX_RECORDS
+            or self._outbox.bytes_from(first) > self._pace.limit_bytes
+        )
 
     def _again(self) -> Message | None:
         """Serve the resend commands; what they ask for is not waited for."""
         while self._progress.resends:
             first, last = self._progress.resends[0]
-            records = [one for one in self._outbox.read(first) if one.sequence <= last]
+            failed_reads = self._outbox.failed_reads
+            read = self._read(first)
+            records = [one for one in read if one.sequence <= last]
+            if not records and self._outbox.failed_reads != failed_reads:
+                return None
             if records and records[-1].sequence < last:
                 self._progress.resends[0] = (records[-1].sequence + 1, last)
             else:
@@ -333,12 +349,12 @@ class Delivery:
         return None
 
     def _bulk(self, now_s: float) -> Message | None:
-        if len(self._flying(Lane.BULK)) >= self._times.window:
+        if len(self._progress.flying(Lane.BULK)) >= self._times.window:
             return None
         progress = self._progress
         progress.cursor = max(progress.cursor, self._outbox.watermark + 1)
         while progress.cursor <= self._outbox.head_sequence:
-            records = self._outbox.read(self._behind_held(progress.cursor))
+            records = self._read(progress.behind_held(progress.cursor))
             if not records:
                 break
             progress.cursor = records[-1].sequence + 1
@@ -351,21 +367,6 @@ class Delivery:
             if chosen:
                 return self._fly(Lane.BULK, chosen, now_s)
         return None
-
-    def _behind_held(self, sequence: int) -> int:
-        end = self._progress.end_of_held(sequence)
-        return sequence if end is None else end + 1
-
-
-def _merged(ranges: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    """Return the ranges in order, those that touch as one."""
-    merged: list[tuple[int, int]] = []
-    for low, high in sorted(ranges):
-        if merged and low <= merged[-1][1] + 1:
-            merged[-1] = merged[-1][0], max(high, merged[-1][1])
-        elif low <= high:
-            merged.append((low, high))
-    return tuple(merged[:MAX_HELD])
 
 
 def _message(lane: Lane, records: list[StoredRecord]) -> Message:

@@ -2,13 +2,15 @@
 
 Alarms have segments of their own, so that a disk is freed by giving up others.
 
-- Room is made in this order: evidence (copies of damaged segments, segments of
-  retired epochs), then the oldest bulk segment, whose records become a gap. Alarms
+- Room is made in this order: copies of damaged segments, segments of retired epochs,
+  the oldest bulk segment; what records they have become a gap. Alarms of the epoch
   are never given up.
 - After a failed write or fdatasync nothing is written to that file again: what was
   not yet durable is still in memory and goes to a new segment. After
-  :data:`MAX_FAULTS` such faults, or when no room can be made, records stay in
-  memory (``is_volatile``), so that acquisition goes on.
+  :data:`MAX_FAULTS` such faults in a row, or when no room can be made, records stay
+  in memory (``is_volatile``), so that acquisition goes on; with every new segment the
+  disk is tried again.
+- A read that fails loses nothing, see :mod:`gateway.places`.
 
 Two threads may be here: one appends and waits for the disk, the other reads and
 releases. The lock guards the lists and indexes and is never held over a write, so
@@ -18,13 +20,13 @@ that the second does not wait for the first one's fdatasync.
 import errno
 import heapq
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Final, NamedTuple
 
+from gateway.places import Place, PlaceReader
 from gateway.pool import SegmentPool
-from gateway.recovery import DroppedRange
+from gateway.recovery import DroppedRange, given_up
 from gateway.segment import (
     SEGMENT_BYTES,
     Addition,
@@ -64,13 +66,6 @@ class StoredRecord(NamedTuple):
     priority: Priority
 
 
-class _Place(NamedTuple):
-    sequence: int
-    lane: int  # position in _LANES: never reached by a comparison, sequences differ
-    position: int
-    segment: Segment
-
-
 _LANES: Final = (Priority.ALARM, Priority.BULK)
 
 
@@ -87,6 +82,11 @@ class Lanes:
         self.lock = threading.RLock()
         self.storage_faults = 0
         self.watermark = watermark
+        # Told the last sequence before records are kept in memory only.
+        self.before_volatile: Callable[[int], None] = lambda _sequence: None
+        self.is_barred = False
+        self._faults_in_a_row = 0
+        self._reader = PlaceReader()
         self._pool = pool
         self._limits = limits
         self._gaps: list[DroppedRange] = []
@@ -111,21 +111,29 @@ class Lanes:
             header = header._replace(first=left[0].sequence)
             segment = self._with_room(len(left[0].sealed), header)
             count = _fitting(left, segment.room)
+            if segment.is_volatile:
+                self.before_volatile(left[count - 1].sequence)
             try:
                 segment.write(left[:count])
             except OSError:
                 self._give_up(segment)
                 continue
+            if not segment.is_volatile:
+                self._faults_in_a_row = 0
             with self.lock:
                 segment.adopt(left[:count])
             header = header._replace(previous=left[count - 1].digest)
             del left[:count]
 
     def _give_up(self, segment: Segment) -> None:
-        self.storage_faults += 1
+        self._count_fault()
         with self.lock:
             segment.close()
             del self._active[segment.header.priority]
+
+    def _count_fault(self) -> None:
+        self.storage_faults += 1
+        self._faults_in_a_row += 1
 
     def _with_room(self, size: int, header: SegmentHeader) -> Segment:
         active = self._active.get(header.priority)
@@ -142,14 +150,16 @@ class Lanes:
         return segment
 
     def _new_segment(self, header: SegmentHeader) -> Segment:
-        while self.storage_faults < MAX_FAULTS:
+        # One that has failed often is tried once for each segment in memory.
+        self._faults_in_a_row = min(self._faults_in_a_row, MAX_FAULTS - 1)
+        while self._faults_in_a_row < MAX_FAULTS and not self.is_barred:
             try:
                 while self._is_over_limit() and self._make_room(header.priority):
                     pass
                 return self._pool.create(header)
             except OSError as error:
                 if error.errno not in _FULL:
-                    self.storage_faults += 1
+                    self._count_fault()
                 elif not self._make_room(header.priority):
                     break
         return self._new_in_memory(header)
@@ -195,7 +205,11 @@ class Lanes:
         return not self._pool.spare_count and free - size < self._limits.reserve_bytes
 
     def _make_room(self, wanted: Priority) -> bool:
-        if self._pool.drop_evidence():
+        evidence = self._pool.oldest_evidence()
+        if evidence is not None:
+            with self.lock:
+                self._gaps += given_up(evidence)
+            self._pool.discard(evidence)
             return True
         with self.lock:
             lane = self._segments[Priority.BULK]
@@ -243,6 +257,11 @@ class Lanes:
                 start = sequence
             self._gaps.append(DroppedRange(start, sequence, digest, reason))
 
+    @property
+    def failed_reads(self) -> int:
+        """How many reads failed; what they were for is tried again."""
+        return self._reader.failures
+
     def take_gaps(self) -> list[DroppedRange]:
         """Return the records that were lost since the last call, as ranges."""
         with self.lock:
@@ -281,20 +300,20 @@ class Lanes:
             self._active.clear()
             self._released.clear()
 
-    def places(self, first: int) -> Iterator[_Place]:
+    def places(self, first: int) -> Iterator[Place]:
         """Yield where the records from ``first`` on are, in ascending order."""
         walks = [self._walk(lane, first) for lane in range(len(_LANES))]
         return heapq.merge(*walks)
 
-    def _walk(self, lane: int, first: int) -> Iterator[_Place]:
+    def _walk(self, lane: int, first: int) -> Iterator[Place]:
         for segment in self._segments[_LANES[lane]]:
             if segment.index.last < first:
                 continue
             sequences = segment.index.sequences
             for at in range(segment.index.position(first), len(sequences)):
-                yield _Place(sequences[at], lane, at, segment)
+                yield Place(sequences[at], lane, at, segment)
 
-    def find(self, sequence: int) -> _Place | None:
+    def find(self, sequence: int) -> Place | None:
         """Return where the record with this sequence is, if it is here."""
         place = next(self.places(sequence), None)
         return place if place and place.sequence == sequence else None
@@ -312,33 +331,24 @@ class Lanes:
         lane = _LANES.index(Priority.ALARM)
         return [place.sequence for place in self._walk(lane, sequence + 1)]
 
-    def fetch(self, places: Sequence[_Place]) -> list[StoredRecord]:
-        """Read records; what has changed on disk is noted as damaged and left out.
+    def fetch(self, places: Sequence[Place]) -> list[StoredRecord]:
+        """Read records, up to the first that cannot be read now.
 
-        The lock must be held since ``places`` were found.
+        What has changed on disk is noted as damaged and left out. The lock must be
+        held since ``places`` were found.
         """
-        found = []
-        for _, group in groupby(places, key=lambda place: id(place.segment)):
-            found += self._fetch_from(list(group))
-        return sorted(found)
-
-    def _fetch_from(self, places: list[_Place]) -> list[StoredRecord]:
-        segment = places[0].segment
-        try:
-            read = segment.read([place.position for place in places])
-        except OSError:
-            self.storage_faults += 1
-            read = [b""] * len(places)
         good = []
-        for place, sealed in reversed(list(zip(places, read, strict=True))):
-            if envelope.digest(sealed) == segment.index.digest(place.position):
+        read = self._reader.read(places)
+        # From the back: a damaged one leaves its index, others must keep their places.
+        for place, sealed in reversed(list(zip(places, read, strict=False))):
+            segment, at = place.segment, place.position
+            if envelope.digest(sealed) == segment.index.digest(at):
                 priority = segment.header.priority
                 good.append(StoredRecord(place.sequence, sealed, priority))
             else:
-                at = place.position
                 self._lose(segment, range(at, at + 1), GapReason.DAMAGED)
                 segment.index.remove(at)
-        return good
+        return good[::-1]
 
 
 def _fitting(additions: Sequence[Addition], room: int) -> int:

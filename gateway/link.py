@@ -272,9 +272,11 @@ class Link:
             if message is None:
                 await self._wait_for_work()
                 continue
+            began_s = time.monotonic()
             await broker.publish(
                 topic(self._delivery.gateway, message.lane), message.payload
             )
+            self._delivery.published(message, time.monotonic() - began_s)
             self._count(message)
 
     async def _wait_for_work(self) -> None:

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from gateway.errors import ConfigError, OutboxError
-from gateway.lanes import MAX_FAULTS, Lanes, OutboxLimits, StoredRecord
+from gateway.lanes import Lanes, OutboxLimits, StoredRecord
 from gateway.pool import SegmentPool, lock_folder
 from gateway.recovery import (
     DroppedRange,
@@ -35,21 +35,17 @@ from gateway.recovery import (
 )
 from gateway.scan import peek
 from gateway.segment import HEADER_BYTES, Addition, Disk, Priority, SegmentHeader
-from gateway.watermark import Watermark, WatermarkFile
+from gateway.watermark import MarkKeeper, Watermark, WatermarkFile
 from schemas import envelope
 from schemas.envelope import MAX_MESSAGE_BYTES, MAX_SEALED_BYTES
 from schemas.keys import PublicKey
 from schemas.records import EPOCH_BYTES
 
-__all__ = [
-    "DroppedRange",
-    "Outbox",
-    "OutboxLimits",
-    "Priority",
-    "StoredRecord",
-]
+__all__ = ["DroppedRange", "Outbox", "OutboxLimits", "Priority", "StoredRecord"]
 
 MAX_RECORDS_READ: Final = 60
+# How many sequences are noted ahead as used, while records lie in memory only.
+RESERVED: Final = 1000
 
 _DEFAULT_LIMITS: Final = OutboxLimits()
 _DISK: Final = Disk()
@@ -66,15 +62,15 @@ class Outbox:
     without any, oldest is head + 1. ``watermark`` is the last that is receipted, or
     -1. ``next_sequence`` and ``head_digest`` are the place of the next record in the
     chain, what is added included, and ``pending_bytes`` what waits for a commit.
-    ``storage_faults`` counts writes that failed;
-    ``is_volatile`` says that the promise is suspended: records lie in memory only.
+    ``storage_faults`` counts calls to the disk that failed; ``is_volatile``
+    says that the promise is suspended: records lie in memory only.
     """
 
     def __init__(
         self,
         pool: SegmentPool,
         lanes: Lanes,
-        marks: WatermarkFile,
+        marks: MarkKeeper,
         recovered: Recovered,
         draw_epoch: Callable[[], bytes],
     ) -> None:
@@ -82,7 +78,6 @@ class Outbox:
         self._lanes = lanes
         self._marks = marks
         self._draw_epoch = draw_epoch
-        self._saved = self._mark = recovered.mark
         self._missing = recovered.missing
         self._pending: list[tuple[Priority, Addition]] = []
         self._adding = threading.Lock()
@@ -90,6 +85,7 @@ class Outbox:
         self._lock_file = -1
         self._is_closed = False
         self.pending_bytes = 0
+        lanes.before_volatile = self._reserve
         self._begin_at(recovered.head, recovered.digest)
 
     @classmethod
@@ -137,14 +133,16 @@ class Outbox:
         lock_file = lock_folder(folder)
         try:
             pool = SegmentPool(folder, disk, limits.segment_bytes)
-            marks = WatermarkFile(folder, disk)
-            known = marks.load()
+            file = WatermarkFile(folder, disk)
+            known = file.load()
             found = recover(pool, known, draw_epoch, is_genuine(own_key))
             pool.clean_spares()
             lanes = Lanes(pool, limits, found.segments, found.mark.sequence)
             lanes.storage_faults = found.faults
+            marks = MarkKeeper(file, found.mark)
             outbox = cls(pool, lanes, marks, found, draw_epoch)
             if known != found.mark:
+                marks.saved = known or Watermark(b"")
                 outbox._save_epoch()
             lanes.release(found.mark.sequence)
         except BaseException:
@@ -178,7 +176,7 @@ class Outbox:
     @property
     def epoch(self) -> bytes:
         """Epoch of the chain, 8 bytes."""
-        return self._mark.epoch
+        return self._marks.mark.epoch
 
     # Writing
 
@@ -214,25 +212,29 @@ class Outbox:
         header = SegmentHeader(priority, self.epoch, run[0].sequence, self._head[1])
         self._lanes.append(run, header)
         self._head = run[-1].sequence, run[-1].digest
+        if self._marks.mark.reserved >= 0 and not self._lanes.is_volatile:
+            self._marks.reserve(-1)
         with self._adding:
             del self._pending[: len(run)]
             self.pending_bytes -= sum(len(addition.sealed) for addition in run)
 
+    def _reserve(self, sequence: int) -> None:
+        """Note on the disk that sequences are used by what is in memory only.
+
+        Else a power cut would let them be used again. A disk that does not take even
+        this lets a fork happen, which the ledger notices.
+        """
+        if sequence > self._marks.mark.reserved:
+            self._marks.reserve(sequence + RESERVED)
+            self._marks.save()
+
     def _settle(self) -> None:
         """Bring releases to the disk: the watermark first, then the files."""
-        mark = self._mark
-        if mark == self._saved or self._save(mark):
+        saved = self._marks.save()
+        if saved is not None:
+            self._lanes.is_barred = False
             # What is released meanwhile waits for its own watermark.
-            self._lanes.recycle_released(mark.sequence)
-
-    def _save(self, mark: Watermark) -> bool:
-        try:
-            self._marks.save(mark)
-        except OSError:
-            self._lanes.storage_faults += 1
-            return False
-        self._saved = mark
-        return True
+            self._lanes.recycle_released(saved.sequence)
 
     # Reading
 
@@ -244,7 +246,7 @@ class Outbox:
     @property
     def watermark(self) -> int:
         """Highest sequence up to which all is receipted, or -1."""
-        return self._mark.sequence
+        return self._marks.mark.sequence
 
     @property
     def oldest_sequence(self) -> int:
@@ -275,6 +277,12 @@ class Outbox:
                 chosen.append(place)
             return self._lanes.fetch(chosen)
 
+    def bytes_from(self, first: int) -> int:
+        """Return the bytes of the next :data:`MAX_RECORDS_READ` records."""
+        with self._lanes.lock:
+            places = islice(self._lanes.places(first), MAX_RECORDS_READ)
+            return sum(one.segment.index.sizes[one.position] for one in places)
+
     def latest(self, count: int = 1) -> list[StoredRecord]:
         """Return the newest committed records, newest first."""
         with self._lanes.lock:
@@ -289,7 +297,7 @@ class Outbox:
     def digest_at(self, sequence: int) -> bytes | None:
         """Return the chain's digest at ``sequence``, if it is still known."""
         if sequence == self.watermark:
-            return self._mark.digest
+            return self._marks.mark.digest
         head, digest = self._head
         if sequence == head:
             return digest
@@ -316,8 +324,7 @@ class Outbox:
         digest = self.digest_at(contiguous)
         if digest is None:
             raise OutboxError(f"no record {contiguous} to release")
-        with self._adding:
-            self._mark = self._mark._replace(sequence=contiguous, digest=digest)
+        self._marks.release(contiguous, digest)
         self._lanes.release(contiguous)
 
     def take_gaps(self) -> list[DroppedRange]:
@@ -330,13 +337,12 @@ class Outbox:
     @property
     def command_counter(self) -> int:
         """Counter of the last command taken, or -1."""
-        return self._mark.command_counter
+        return self._marks.mark.command_counter
 
     def remember_command(self, counter: int) -> None:
         """Make the counter of a command durable, before it is acted on."""
         with self._committing:
-            with self._adding:
-                self._mark = self._mark._replace(command_counter=counter)
+            self._marks.count_command(counter)
             self._settle()
 
     def new_epoch(self) -> None:
@@ -351,25 +357,28 @@ class Outbox:
             old = self.epoch
             self._lanes.forget()
             self.take_gaps()
-            self._mark = Watermark(
-                self._draw_epoch(), command_counter=self.command_counter
-            )
+            self._marks.begin(self._draw_epoch())
             self._lanes.watermark = self.watermark
             self._save_epoch()
             self._lanes.storage_faults += retire_all(self._pool, old)
-            self._begin_at(self._mark.sequence, self._mark.digest)
+            self._begin_at(self.watermark, self._marks.mark.digest)
 
     def _save_epoch(self) -> None:
-        if not self._save(self._mark):
-            # Segments of an epoch that is not on disk would be taken for strangers.
-            self._lanes.storage_faults = max(self.storage_faults, MAX_FAULTS)
+        # Segments of an epoch that is not on disk would be taken for strangers.
+        self._lanes.is_barred = self._marks.save() is None
 
     # How it is
 
     @property
     def storage_faults(self) -> int:
-        """How many writes failed since the outbox was opened."""
-        return self._lanes.storage_faults
+        """How many writes and reads failed since the outbox was opened."""
+        lanes = self._lanes
+        return lanes.storage_faults + lanes.failed_reads + self._marks.faults
+
+    @property
+    def failed_reads(self) -> int:
+        """How many reads failed; what they were for is still here."""
+        return self._lanes.failed_reads
 
     @property
     def is_volatile(self) -> bool:

@@ -80,12 +80,9 @@ class SegmentPool:
             self.retired.glob("*"), key=lambda path: path.name[16:]
         )
 
-    def drop_evidence(self) -> bool:
-        """Unlink the oldest damaged copy or retired segment; False if there is none."""
-        found = self._evidence()
-        if found:
-            self._unlink(found[0])
-        return bool(found)
+    def oldest_evidence(self) -> Path | None:
+        """Return the oldest damaged copy, else the oldest retired segment, if any."""
+        return next(iter(self._evidence()), None)
 
     def create(self, header: SegmentHeader) -> FileSegment:
         """Return a new segment, durable with its header.

@@ -11,17 +11,21 @@ at the price of one signature per break of the chain.
    padding, the records that still read are kept.
 3. Sequences that are missing above the watermark and that no stored gap record
    explains are reported. None of them is used again.
-4. If the newest segment tells nothing at all, the end of the chain is unknown: the
-   records are put away as those of a retired epoch, and a new one begins.
+4. Where the end of the chain is not known, because a segment tells nothing at all or
+   because records lay in memory only, the chain goes on behind all sequences that can
+   have been used; the digest that it goes on from is of no record.
+5. An environment that is short of something (no descriptor, no permission) is no
+   damage: the start fails, and is tried again.
 """
 
 import contextlib
+import hashlib
 import heapq
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.pool import SegmentPool
 from gateway.scan import Scan, peek, scan
@@ -31,6 +35,7 @@ from gateway.segment import (
     Priority,
     SegmentHeader,
     SegmentIndex,
+    read_file,
     unpack_header,
 )
 from gateway.watermark import Watermark
@@ -38,21 +43,26 @@ from schemas import envelope
 from schemas.envelope import DIGEST_BYTES, ZERO_DIGEST, SealCheck
 from schemas.errors import MalformedError
 from schemas.keys import PublicKey
-from schemas.records import Gap, GapReason, read_record, record_aad
+from schemas.records import EPOCH_BYTES, Gap, GapReason, read_record, record_aad
 
 IsGenuine = Callable[[bytes], bool]
+
+# A seal alone takes that much: no segment holds more records than its size by this.
+_LEAST_SEALED_BYTES: Final = 128
 
 
 class DroppedRange(NamedTuple):
     """Records that will never come, ends included; to be stated as a ``gap``.
 
     ``digest`` is that of the last of them: what the next record names as previous.
+    ``epoch`` is theirs if that is not the one of the chain.
     """
 
     from_sequence: int
     to_sequence: int
     digest: bytes
     reason: GapReason
+    epoch: bytes | None = None
 
 
 @dataclass(slots=True)
@@ -90,14 +100,12 @@ def recover(
         is_genuine: says whether the signature of a sealed record holds.
 
     Raises:
-        PermissionError: a segment may not be read; that is no damage.
+        OSError: a segment cannot be opened now; that is no damage.
     """
     epoch = mark.epoch if mark else _newest_epoch(pool)
     loaded = [] if epoch is None else _load_epoch(pool, epoch)
-    if epoch is None or (loaded and _tells_nothing(loaded[-1])):
-        counter = mark.command_counter if mark else -1
-        fresh = Watermark(draw_epoch(), command_counter=counter)
-        return Recovered(fresh, faults=retire_all(pool, epoch or bytes(8)))
+    if epoch is None:
+        return Recovered(Watermark(draw_epoch()), faults=retire_all(pool, bytes(8)))
     chain = _Chain(loaded, is_genuine)
     chain.judge()
     return _conclude(pool, chain, mark or _presumed(epoch, chain))
@@ -114,6 +122,22 @@ def retire_all(pool: SegmentPool, epoch: bytes) -> int:
     return faults
 
 
+def given_up(path: Path) -> list[DroppedRange]:
+    """Return what goes with a retired segment, as ranges of its own epoch."""
+    name = path.name.partition("-")[0]
+    if len(name) != 2 * EPOCH_BYTES:
+        return []
+    epoch, found = bytes.fromhex(name), []
+    index = scan(path.read_bytes(), epoch).records
+    runs = groupby(enumerate(index.sequences), key=lambda one: one[1] - one[0])
+    for _, run in runs:
+        places = list(run)
+        (_, first), (at, last) = places[0], places[-1]
+        digest = index.digest(at)
+        found.append(DroppedRange(first, last, digest, GapReason.DROPPED, epoch))
+    return found
+
+
 def _presumed(epoch: bytes, chain: "_Chain") -> Watermark:
     """Return the watermark of a store that has lost it: what is gone was receipted."""
     if not chain.links:
@@ -124,7 +148,7 @@ def _presumed(epoch: bytes, chain: "_Chain") -> Watermark:
 
 def _newest_epoch(pool: SegmentPool) -> bytes | None:
     for path in reversed(pool.segments()):
-        data = _read(path)
+        data = read_file(pool.disk, path)
         header = unpack_header(data[:HEADER_BYTES])
         if header:
             return header.epoch
@@ -135,19 +159,10 @@ def _newest_epoch(pool: SegmentPool) -> bytes | None:
     return None
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except PermissionError:
-        raise
-    except OSError:
-        return b""
-
-
 def _load_epoch(pool: SegmentPool, epoch: bytes) -> list[_Loaded]:
     loaded = []
     for path in pool.segments():
-        data = _read(path)
+        data = read_file(pool.disk, path)
         header = unpack_header(data[:HEADER_BYTES])
         if header and header.epoch != epoch:
             # A power cut came between the new epoch and the retreat of the old.
@@ -162,8 +177,10 @@ def _load_epoch(pool: SegmentPool, epoch: bytes) -> list[_Loaded]:
     return loaded
 
 
-def _tells_nothing(newest: _Loaded) -> bool:
-    return newest.header is None and not newest.scan.records
+def _most_unknown(loaded: list[_Loaded]) -> int:
+    """Return how many records segments may have held that tell nothing at all."""
+    silent = [one for one in loaded if one.header is None and not one.scan.records]
+    return sum(one.segment.room // _LEAST_SEALED_BYTES for one in silent)
 
 
 class _Chain:
@@ -200,10 +217,8 @@ class _Chain:
         segment = self.loaded[order].segment
         if self.links and self.links[-1][0] == sequence + 1:
             return segment.index.digest(at) == self.links[-1][1]
-        try:
-            return self._is_genuine(segment.read([at])[0])
-        except OSError:
-            return False
+        offset, size = segment.index.offsets[at], segment.index.sizes[at]
+        return self._is_genuine(segment.whole()[offset : offset + size])
 
     def _keep(self, sequence: int, order: int, at: int) -> None:
         found = self.loaded[order].scan
@@ -218,6 +233,11 @@ class _Chain:
 def _conclude(pool: SegmentPool, chain: _Chain, mark: Watermark) -> Recovered:
     result = Recovered(mark, [one.segment for one in chain.loaded])
     result.head, result.digest = max(_claims(chain, mark), key=lambda claim: claim[0])
+    unknown = _most_unknown(chain.loaded)
+    if unknown:
+        # Saved before the segments that tell nothing are let go.
+        end = max(mark.reserved, result.head + unknown)
+        result.mark = mark._replace(reserved=end)
     is_damaged = _repair(pool, chain, result)
     reason = GapReason.DAMAGED if is_damaged else GapReason.DROPPED
     holes = _holes(chain.links, (result.head, result.digest), mark.sequence + 1)
@@ -225,7 +245,18 @@ def _conclude(pool: SegmentPool, chain: _Chain, mark: Watermark) -> Recovered:
         DroppedRange(start, end, digest, reason)
         for start, end, digest in _unexplained(holes, chain.gaps)
     ]
+    if result.mark.reserved > result.head:
+        why = GapReason.DAMAGED if unknown else GapReason.VOLATILE
+        _go_on_behind(result, result.mark.reserved, why)
     return result
+
+
+def _go_on_behind(result: Recovered, end: int, reason: GapReason) -> None:
+    """Count all up to ``end`` as used; with the same digest at every start."""
+    result.digest = hashlib.sha256(b"no record" + result.digest).digest()
+    lost = DroppedRange(result.head + 1, end, result.digest, reason)
+    result.missing.append(lost)
+    result.head = end
 
 
 def _claims(chain: _Chain, mark: Watermark) -> Iterator[tuple[int, bytes]]:
@@ -281,7 +312,7 @@ def _repair(pool: SegmentPool, chain: _Chain, result: Recovered) -> bool:
         try:
             if not is_torn:
                 one.segment.is_suspect = True
-                pool.keep_damaged(one.path, _read(one.path))
+                pool.keep_damaged(one.path, one.segment.whole())
             for start, end in bad:
                 pool.blank(one.path, start, end)
         except OSError:

@@ -131,6 +131,6 @@ def _take(data: bytes, at: int, epoch: bytes | None, found: Scan) -> int | None:
         return None
     found.records.add(seen.sequence, at, len(item), envelope.digest(item))
     found.previous.extend(seen.previous)
-    if isinstance(body, Gap):
+    if isinstance(body, Gap) and body.epoch in (None, seen.epoch):
         found.gaps[seen.sequence] = body
     return at + end

@@ -70,6 +70,7 @@ class Sealer:
                 to_sequence=dropped.to_sequence,
                 reason=dropped.reason,
                 digest=dropped.digest,
+                epoch=dropped.epoch,
             )
             self.state(body, is_alarm=True)
         return bool(gaps)

@@ -19,6 +19,8 @@ An append is one ``pwrite`` and one ``fdatasync``, on blocks that exist already:
 metadata has to reach the disk, and a full disk cannot stop it.
 """
 
+import contextlib
+import errno
 import os
 import struct
 import zlib
@@ -35,6 +37,13 @@ from schemas.envelope import DIGEST_BYTES
 HEADER_BYTES: Final = 64
 SEGMENT_BYTES: Final = 256 * 1024
 SUFFIX: Final = ".seg"
+READ_BYTES: Final = 4096
+# A read that fails that often is damage; once may be a bus that was reset.
+READ_TRIES: Final = 5
+_NOT_NOW: Final = frozenset(
+    {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR, errno.EAGAIN}
+    | {errno.EACCES, errno.EPERM}
+)
 
 _MAGIC: Final = b"DTSEG\x00\x00\x01"
 _HEADER: Final = struct.Struct(">8sB3x8sQ32s")
@@ -107,6 +116,7 @@ class Disk:
     """The calls that reach the disk, so that a test can break each of them."""
 
     open: Callable[[Path, int], int] = _open
+    pread: Callable[[int, int, int], bytes] = os.pread
     pwrite: Callable[[int, bytes, int], int] = os.pwrite
     fdatasync: Callable[[int], None] = os.fdatasync
     rename: Callable[[Path, Path], None] = os.replace
@@ -125,6 +135,44 @@ class Disk:
         if written != len(data):
             raise OSError(0, f"{written} of {len(data)} bytes written")
         self.fdatasync(descriptor)
+
+
+def read_file(disk: Disk, path: Path) -> bytes:
+    """Return the bytes of a file; zeros stand for the blocks that cannot be read.
+
+    Raises:
+        OSError: the file cannot be opened now (no descriptor, no permission); that
+            says nothing of what is in it.
+    """
+    try:
+        descriptor = disk.open(path, os.O_RDONLY)
+    except OSError as error:
+        if error.errno in _NOT_NOW:
+            raise
+        return b""
+    try:
+        size = os.fstat(descriptor).st_size
+        with contextlib.suppress(OSError):
+            whole = disk.pread(descriptor, size, 0)
+            if len(whole) == size:
+                return whole
+        blocks = range(0, size, READ_BYTES)
+        return b"".join(_read_block(disk, descriptor, at, size) for at in blocks)
+    finally:
+        os.close(descriptor)
+
+
+def _read_block(disk: Disk, descriptor: int, at: int, size: int) -> bytes:
+    wanted = min(READ_BYTES, size - at)
+    for _ in range(READ_TRIES):
+        with contextlib.suppress(OSError):
+            return disk.pread(descriptor, wanted, at)
+    return bytes(wanted)
+
+
+def is_lasting(error: OSError) -> bool:
+    """Say whether an error may be damage: tell it from a machine that is short."""
+    return error.errno not in _NOT_NOW
 
 
 class SegmentIndex:
@@ -280,9 +328,13 @@ class FileSegment:
         finally:
             os.close(descriptor)
 
+    def whole(self) -> bytes:
+        """Return the file's bytes, as :func:`read_file` does."""
+        return read_file(self._disk, self.path)
+
     def _read_one(self, descriptor: int, position: int) -> bytes:
         size = self.index.sizes[position]
-        data = os.pread(descriptor, size, self.index.offsets[position])
+        data = self._disk.pread(descriptor, size, self.index.offsets[position])
         if len(data) != size:
             raise OSError(0, f"{self.path} has become shorter")
         return data

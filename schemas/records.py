@@ -267,15 +267,22 @@ class GapReason(StrEnum):
     DROPPED = "dropped"
     DECIMATED = "decimated"
     DAMAGED = "damaged"
+    EXPIRED = "expired"  # older than anyone wants it
+    VOLATILE = "volatile"  # in memory only when the power went, if there was any
 
 
-class Gap(msgspec.Struct, frozen=True):
-    """Records that will never come; ``digest`` is the chain's digest at their end."""
+class Gap(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Records that will never come; ``digest`` is the chain's digest at their end.
+
+    ``epoch`` is absent for records of the same epoch. With another one it says which
+    records of a chain that was given up are not kept any more either.
+    """
 
     from_sequence: Unsigned
     to_sequence: Unsigned
     reason: GapReason
     digest: Digest
+    epoch: Epoch | None = None
 
 
 class Unprojectable(msgspec.Struct, frozen=True):

@@ -79,6 +79,8 @@ class HeldRanges:
             gap: what the record at ``sequence`` states.
             sequence: the record's own sequence.
         """
+        if gap.epoch not in (None, self._chain.epoch):
+            return
         if not gap.from_sequence <= gap.to_sequence < sequence:
             return
         beside = self.links([gap.to_sequence]).around(gap.to_sequence)

@@ -58,8 +58,10 @@ class SimDisk:
     def __init__(self, trash: Path, rng: Random) -> None:
         trash.mkdir(exist_ok=True)
         self.calls = self.cuts = self.refusals_full = self.refusals_eio = 0
+        self.refusals_read = 0
         self.cut_after: int | None = None
         self.fail_after: int | None = None
+        self.fail_reads = 0
         self.capacity_bytes = 1 << 40
         self.is_quota = False
         self.on_failure: Callable[[], None] = _nothing
@@ -74,6 +76,7 @@ class SimDisk:
         """Return the calls."""
         return Disk(
             open=self._do_open,
+            pread=self._do_pread,
             pwrite=self._do_pwrite,
             fdatasync=self._do_fdatasync,
             rename=self._do_rename,
@@ -130,6 +133,14 @@ class SimDisk:
             forget = lambda: self._remove(path)  # noqa: E731
             self._names.append(_Naming(frozenset({path.parent}), forget, _nothing))
         return descriptor
+
+    def _do_pread(self, descriptor: int, size: int, offset: int) -> bytes:
+        if self.fail_reads:
+            self.fail_reads -= 1
+            self.refusals_read += 1
+            number = self._rng.choice((errno.EIO, errno.EMFILE))
+            raise OSError(number, os.strerror(number))
+        return os.pread(descriptor, size, offset)
 
     def _do_pwrite(self, descriptor: int, data: bytes, offset: int) -> int:
         self._step()

@@ -185,13 +185,15 @@ class GatewayMachine:
 
     def _let_go(self, life: Life) -> None:
         outbox = life.outbox
-        # A watermark above them may be in memory only, too.
-        saved = outbox._saved.sequence
-        volatile = [one for one in _volatile(outbox) if one > saved]
+        saved = outbox._marks.saved
+        volatile = [one for one in _volatile(outbox) if one > saved.sequence]
         if volatile:
-            is_receipted = max(volatile) <= outbox.watermark
-            self.note("volatile-receipted" if is_receipted else "volatile-lost")
-            self.around.oracle.forked(self.name, outbox.epoch, min(volatile))
+            self.note("volatile-lost")
+        unnoted = [one for one in volatile if one > saved.reserved]
+        if unnoted:
+            # A disk that does not take even their sequences lets a fork happen.
+            self.note("volatile-unnoted")
+            self.around.oracle.forked(self.name, outbox.epoch, min(unnoted))
         # Not close(): that would settle what a power cut must lose.
         outbox._lanes.forget()
         os.close(outbox._lock_file)

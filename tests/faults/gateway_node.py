@@ -77,7 +77,13 @@ class GatewayNode(GatewayMachine):
             wait_s = self.life.delivery.wait_s(now_s)
             if wait_s is not None:
                 self._timer += 1
-                self._later(wait_s + 0.01, self.pump, self._timer)
+                self._watch_wait(wait_s)
+                self._later(wait_s, self.pump, self._timer)
+
+    def _watch_wait(self, wait_s: float) -> None:
+        """A link that is told to wait for nothing again and again spins."""
+        if wait_s < 1e-3:
+            self.around.oracle.violate("spin", f"{self.name} waits {wait_s} s")
 
     def _later(self, delay_s: float, act: Callable[[], None], timer: int) -> None:
         def if_still_wanted() -> None:
@@ -106,6 +112,7 @@ class GatewayNode(GatewayMachine):
                 self.around.broker.take_up(publication)
             if is_same:
                 self._is_sending = False
+                life.delivery.published(message, delay_s)
                 self.pump()
 
         delay_s = 0.05 + len(message.payload) / self.rate_bytes_s

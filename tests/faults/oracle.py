@@ -106,7 +106,7 @@ class Oracle:
         if peek(sealed).kind == "gap":
             body = read_record(open_envelope(sealed).payload).body
             if isinstance(body, Gap):
-                store.gaps.setdefault(epoch, []).append(body)
+                store.gaps.setdefault(body.epoch or epoch, []).append(body)
         if known not in (None, found) and sequence < store.forked_from.get(
             epoch, 2**63
         ):
@@ -192,10 +192,6 @@ class Oracle:
                 if epoch in store.forked_from and one.digest in evidence:
                     self.counts["evidence"] += 1
                     continue
-                if epoch in store.forked_from and store.is_pressed:
-                    # Evidence is the first to go when room is needed.
-                    self.counts["evidence-given-up"] += 1
-                    continue
                 stated = [gap for gap in gaps.get(epoch, []) if _covers(gap, sequence)]
                 self._judge_gap(gateway, sequence, one, stated)
 
@@ -203,7 +199,8 @@ class Oracle:
         self, gateway: str, sequence: int, one: Promised, stated: list[Gap]
     ) -> None:
         is_pressed = self.store(gateway).is_pressed
-        if one.is_alarm:
+        # Evidence of another epoch is the first to go when room is needed.
+        if one.is_alarm and not any(gap.epoch for gap in stated):
             self.violate("alarm", f"{gateway} {sequence} is not in the ledger")
         elif not stated:
             self.violate("lost", f"{gateway} {sequence}: no gap explains it")
@@ -251,7 +248,7 @@ def _stated_gaps(entries: Iterable[LedgerEntry]) -> dict[bytes, list[Gap]]:
         except MalformedError:
             continue
         if isinstance(body, Gap):
-            found.setdefault(entry.epoch, []).append(body)
+            found.setdefault(body.epoch or entry.epoch, []).append(body)
     return found
 
 

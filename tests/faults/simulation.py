@@ -20,7 +20,6 @@ from random import Random
 from typing import Final, NamedTuple
 
 from cloud.ports import EntryKind
-from gateway.delivery import MAX_RECORDS
 from schemas.events import Event, EventKind, Evidence, Severity
 from schemas.keys import Ed25519Signer, KeyRegistry, OwnerKind, PublicKey
 from schemas.readings import Fix
@@ -130,6 +129,10 @@ class World:
         self.often(0.7 * DAY_S, lambda: node.fall(is_cut=rng.random() < 0.5))
         self.often(3 * 3600, lambda: self.lose_link(node))
         self.often(0.5 * DAY_S, lambda: self.step_clock(node))
+        # Fewer than make damage of one.
+        self.often(
+            0.1 * DAY_S, lambda: setattr(power, "fail_reads", rng.randrange(1, 4))
+        )
         if self.storm.has_bad_disk:
             self.often(0.3 * DAY_S, lambda: self.break_disk(node))
         if self.storm.has_full_disk:
@@ -286,10 +289,6 @@ class World:
         epoch, newest = life.outbox.epoch, life.live_sequence
         node.connect()
 
-        # Up to 60 records go in one message, the newest at its end.
-        if len(waiting) <= MAX_RECORDS:
-            return
-
         def look() -> None:
             self.oracle.counts["live-looks"] += 1
             if not self.cloud.ledger.entries_of(node.name, epoch, newest, 2**53):
@@ -351,6 +350,7 @@ class World:
             counts["disk-calls"] += node.power.calls
             counts["enospc"] += node.power.refusals_full
             counts["eio"] += node.power.refusals_eio
+            counts["failed-reads"] += node.power.refusals_read
 
 
 def _key(name: str, kind: OwnerKind, signer: Ed25519Signer) -> PublicKey:

@@ -188,7 +188,7 @@ def test_one_flipped_bit_costs_one_record_and_is_stated(
     (gap,) = outbox.take_gaps()
     lost = gap.from_sequence
     assert lost in (2, 3)
-    assert gap == (lost, lost, digest(sealed[lost]), GapReason.DAMAGED)
+    assert gap[:4] == (lost, lost, digest(sealed[lost]), GapReason.DAMAGED)
     assert sequences(outbox) == [at for at in range(60) if at != lost]
     assert (tmp_path / "damaged" / first.name).exists()
     add_gap(outbox, gap)
@@ -246,7 +246,7 @@ def test_what_a_segment_head_says_of_the_chain_is_not_used_again(
     outbox = open_outbox(tmp_path)
     assert outbox.next_sequence == first
     lost = (first - 1, first - 1, digest(sealed[first - 1]), GapReason.DAMAGED)
-    assert outbox.take_gaps() == [lost]
+    assert [gap[:4] for gap in outbox.take_gaps()] == [lost]
     assert outbox.head_digest == digest(sealed[first - 1])
     outbox.close()
 
@@ -278,21 +278,45 @@ def test_damage_at_run_time_is_noticed_at_reading(tmp_path: Path) -> None:
     sealed = commit_each(outbox, 60, size=900)
     flip(segments(tmp_path)[0], HEADER_BYTES + 3 * len(sealed[3]) + 500)
     assert sequences(outbox) == [at for at in range(60) if at != 3]
-    assert outbox.take_gaps() == [(3, 3, digest(sealed[3]), GapReason.DAMAGED)]
+    (gap,) = outbox.take_gaps()
+    assert gap[:4] == (3, 3, digest(sealed[3]), GapReason.DAMAGED)
     outbox.close()
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff" * 5000, bytes(SEGMENT_BYTES)])
-def test_a_newest_segment_that_tells_nothing_begins_a_new_epoch(
-    tmp_path: Path, content: bytes
+@pytest.mark.parametrize("is_newest", [True, False])
+def test_behind_a_segment_that_tells_nothing_no_sequence_is_used_again(
+    tmp_path: Path, content: bytes, is_newest: bool
 ) -> None:
     filled(tmp_path)
-    epoch = open_and_close(tmp_path)
-    segments(tmp_path)[-1].write_bytes(content)
     outbox = open_outbox(tmp_path)
-    assert outbox.epoch != epoch
-    assert outbox.next_sequence == 0
-    assert len(list((tmp_path / "retired").iterdir())) > 1
+    add(outbox, filler(10), Priority.ALARM)  # the newest of the other lane
+    if is_newest:
+        commit_each(outbox, 30, size=900)
+    outbox.commit()
+    epoch, used = outbox.epoch, outbox.next_sequence
+    outbox.close()
+    segments(tmp_path, "bulk")[-1].write_bytes(content)
+    for _ in range(3):  # and starting again changes nothing
+        outbox = open_outbox(tmp_path)
+        assert outbox.epoch == epoch
+        gaps = outbox.take_gaps()
+        assert gaps[-1].to_sequence == outbox.next_sequence - 1 >= used
+        kept = sequences(outbox)
+        assert set(range(40)) <= set(kept)
+        stated = {at for gap in gaps for at in range(gap[0], gap[1] + 1)}
+        assert stated | set(kept) == set(range(outbox.next_sequence))
+        begins, digest_there = outbox.next_sequence, outbox.head_digest
+        outbox.close()
+    outbox = open_outbox(tmp_path)
+    assert (outbox.next_sequence, outbox.head_digest) == (begins, digest_there)
+    for gap in outbox.take_gaps():
+        add_gap(outbox, gap)
+    outbox.commit()
+    outbox.close()
+    outbox = open_outbox(tmp_path)
+    assert outbox.take_gaps() == []
+    assert outbox.next_sequence == begins + len(gaps)
     outbox.close()
 
 

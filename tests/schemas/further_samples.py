@@ -33,10 +33,12 @@ from schemas.records import (
     Conditions,
     Fingerprint,
     FingerprintStep,
+    Gap,
+    GapReason,
     Position,
     Report,
 )
-from tests.schemas.samples import AT_NS, DETECTOR, ESTIMATE
+from tests.schemas.samples import AT_NS, DETECTOR, DIGEST, ESTIMATE
 
 SHOCK: Final = ShockFinding(
     handling=Handling.DROP,
@@ -106,6 +108,10 @@ FINGERPRINT: Final = FingerprintResult(
     reasons=("wrong vial, wrong container or wrong geometry",),
 )
 FURTHER: Final[tuple[tuple[str, Body], ...]] = (
+    (
+        "gap in a chain that was given up",
+        Gap(3, 9, GapReason.DROPPED, DIGEST, bytes.fromhex("0102030405060708")),
+    ),
     (
         "report with a fused activity",
         Report(
