@@ -1,72 +1,88 @@
-"""Alarms: a fold in event time over the events of one gateway.
+"""Alarms: what becomes of a condition, one state machine as a fold in event time.
 
-What opens an alarm and what closes it:
+Conditions come in episodes (:mod:`cloud.conditions`). What each becomes stands in
+:data:`TRANSITIONS`, driven by four inputs: it has held long enough, somebody
+acknowledged it, nobody did for too long, it ended. The rules (persistence, grace,
+gates by stage, escalation) are data in :mod:`cloud.alarm_rules`.
 
-- an event that is graded warning or alarm raises one, keyed by kind and sensor;
-- its counterpart clears it: ``sensor-found`` clears ``sensor-lost`` and
-  ``sensor-desynchronised`` of that sensor, and an event of the same kind and sensor
-  graded info says that the condition is over (the lid closed, back in range), at
-  the end that it states, else when it happened;
-- a shock is over when it is felt: each is an alarm of its own, and stays open;
-  what several sensors felt within a second is one impact;
-- an acknowledgement says that a person has seen it; it does not clear anything;
-- ``radio-silence-begins`` is an announcement until ``radio-silence-ends`` or until
-  its expected end: silence in flight is no alarm.
-
-The order is that of the events, never of their arrival, so late data cannot
-overwrite newer state. An alarm that was learned late is marked so: after half an
-hour, or after what ordinary delivery may take where simulated time runs faster, but
-always after half an hour where it happened in announced radio silence.
+An acknowledgement says that a person has seen it; it ends nothing. A shock stays
+open; what several sensors felt within a second is one impact. Times of people
+(escalation) count from when the alarm could be known. So the whole history of an
+alarm is a function of ledger data and of the instant of the question.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
-from schemas.events import Event, EventKind, Severity
+from cloud.alarm_rules import (
+    ESCALATION_NS,
+    GRACE_NS,
+    GRACED,
+    RANK,
+    Kind,
+    Stage,
+    gated,
+    persistence_ns,
+)
+from cloud.conditions import LATE_AFTER_NS, Condition, Episode, Happened, episodes
+from schemas.events import EventKind, Severity
 from schemas.units import NS_PER_S
 
-LATE_AFTER_NS: Final = 1800 * NS_PER_S
-IMPACT_NS: Final = NS_PER_S
+__all__ = ["LATE_AFTER_NS", "Condition", "Happened", "Stage"]
 
-_CLEARS: Final[Mapping[EventKind, tuple[EventKind, ...]]] = {
-    EventKind.SENSOR_FOUND: (EventKind.SENSOR_LOST, EventKind.SENSOR_DESYNCHRONISED),
-}
-_RANK: Final = {Severity.INFO: 0, Severity.WARNING: 1, Severity.ALARM: 2}
-CHANGES: Final = frozenset({EventKind.TAMPER, EventKind.INTEGRITY, EventKind.SHOCK})
+IMPACT_NS: Final = NS_PER_S
+CHANGES: Final[frozenset[Kind]] = frozenset(
+    {EventKind.TAMPER, EventKind.INTEGRITY, EventKind.SHOCK}
+)
 
 
 class State(StrEnum):
-    """Where an alarm stands."""
+    """Where an alarm stands; ``brief`` and ``gated`` never were one."""
 
+    PENDING = "pending"
     RAISED = "raised"
+    ESCALATED = "escalated"
     ACKNOWLEDGED = "acknowledged"
     CLEARED = "cleared"
+    BRIEF = "brief"
+    GATED = "gated"
 
 
-@dataclass(frozen=True, slots=True)
-class Happened:
-    """An event with its place in the ledger.
+class Input(StrEnum):
+    """What drives an alarm; in this order where two happen at one instant."""
 
-    ``rank`` orders the epochs of a gateway; ``at_ns`` is the event's own instant,
-    absent while the record is undated; ``ended_ns`` is its own stated end.
-    """
+    HOLDS = "holds"
+    ACKNOWLEDGED = "acknowledged"
+    ENDS = "ends"
+    OVERDUE = "overdue"
 
-    gateway: str
-    epoch: bytes
-    rank: int
-    sequence: int
-    received_at_ns: int
-    event: Event
-    exercise: bool
-    at_ns: int | None = None
-    ended_ns: int | None = None
+
+TRANSITIONS: Final[Mapping[State, Mapping[Input, State]]] = {
+    State.PENDING: {Input.HOLDS: State.RAISED, Input.ENDS: State.BRIEF},
+    State.RAISED: {
+        Input.ACKNOWLEDGED: State.ACKNOWLEDGED,
+        Input.OVERDUE: State.ESCALATED,
+        Input.ENDS: State.CLEARED,
+    },
+    State.ESCALATED: {
+        Input.ACKNOWLEDGED: State.ACKNOWLEDGED,
+        Input.ENDS: State.CLEARED,
+    },
+    State.ACKNOWLEDGED: {Input.ENDS: State.CLEARED},
+    # What is over may still be seen by somebody: it stays over.
+    State.CLEARED: {Input.ACKNOWLEDGED: State.CLEARED},
+    State.BRIEF: {},
+    State.GATED: {},
+}
+OPEN: Final = frozenset({State.RAISED, State.ESCALATED, State.ACKNOWLEDGED})
+_INPUTS: Final = {one: rank for rank, one in enumerate(Input)}
 
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """A person's word on one event."""
+    """A person's word on one alarm: of a gateway's event, or of ``of_fact``."""
 
     gateway: str | None
     epoch: bytes | None
@@ -74,6 +90,24 @@ class Acknowledged:
     at_ns: int
     author: str
     remark: str
+    of_fact: bytes | None = None
+
+    def is_of(self, happened: Happened) -> bool:
+        """Say whether this is about what happened."""
+        if happened.fact is not None:
+            return self.of_fact == happened.fact
+        place = (happened.gateway, happened.epoch, happened.sequence)
+        return place == (self.gateway, self.epoch, self.event_sequence)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A state that an alarm came to, and who brought it there, if a person did."""
+
+    state: State
+    at_ns: int
+    author: str | None = None
+    remark: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +121,54 @@ class Alarm:
     cleared_at_ns: int | None = None
     acknowledged: Acknowledged | None = None
     repeats: int = 0
+    stage: Stage = Stage.TRANSIT
+    history: tuple[Change, ...] = ()
 
     @property
     def is_open(self) -> bool:
-        """True until it is cleared."""
-        return self.state is not State.CLEARED
+        """True while it counts and is not over."""
+        return self.state in OPEN
+
+    @property
+    def is_unseen(self) -> bool:
+        """True while it is open and nobody has said anything about it."""
+        return self.state in (State.RAISED, State.ESCALATED)
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """From when on a shipment is in transit, at its destination, and decided about."""
+
+    transit_from_ns: int | None = None
+    destination_from_ns: int | None = None
+    over_from_ns: int | None = None
+
+    def at(self, at_ns: int) -> Stage:
+        """Return the stage at an instant."""
+        for from_ns, stage in (
+            (self.over_from_ns, Stage.OVER),
+            (self.destination_from_ns, Stage.DESTINATION),
+            (self.transit_from_ns, Stage.TRANSIT),
+        ):
+            if from_ns is not None and at_ns >= from_ns:
+                return stage
+        return Stage.ORIGIN
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """By what a shipment's conditions are judged; by default they just count.
+
+    ``now_ns`` is the instant of the question, ``started_ns`` when its gateway was
+    assigned; ``haste`` is simulated seconds for one of people's, absent while that is
+    not known: then nothing is overdue.
+    """
+
+    now_ns: int | None = None
+    stages: Stages | None = None
+    started_ns: int | None = None
+    haste: float | None = 1.0
+    escalation_ns: Mapping[Severity, int] = field(default_factory=lambda: ESCALATION_NS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,105 +181,101 @@ class Alarms:
     @property
     def open_worst_first(self) -> tuple[Alarm, ...]:
         """Open alarms: unacknowledged before acknowledged, then by severity."""
-        opened = [alarm for alarm in self.alarms if alarm.is_open]
-        return tuple(sorted(opened, key=_urgency))
+        return tuple(sorted((a for a in self.alarms if a.is_open), key=urgency_of))
 
 
-def _urgency(alarm: Alarm) -> tuple[bool, int]:
-    return (alarm.state is State.ACKNOWLEDGED, -_RANK[alarm.severity])
+def urgency_of(alarm: Alarm) -> tuple[bool, int, bool]:
+    """Return the key by which the alarms that need somebody most come first."""
+    is_seen = not alarm.is_unseen
+    return (is_seen, -RANK[alarm.severity], alarm.state is not State.ESCALATED)
 
 
 def fold(
     events: Iterable[Happened],
     acknowledgements: Iterable[Acknowledged] = (),
     late_after_ns: int | None = LATE_AFTER_NS,
+    watch: Watch | None = None,
 ) -> Alarms:
-    """Return the state that the events of one gateway lead to, in any order.
+    """Return the state that events and notices lead to, in any order.
 
-    ``late_after_ns`` is what ordinary delivery may take; absent where it is not known,
-    then only radio silence makes an alarm late.
+    ``late_after_ns`` is as in :func:`cloud.conditions.episodes`.
     """
-    once = {(h.gateway, h.epoch, h.sequence): h for h in events}
-    state = Alarms()
-    for happened in sorted(once.values(), key=lambda h: (h.rank, _order(h))):
-        state = _apply(state, happened, late_after_ns)
-    for word in sorted(acknowledgements, key=lambda a: a.at_ns):
-        state = replace(state, alarms=tuple(_heard(a, word) for a in state.alarms))
-    return state
+    found, silence = episodes(events, late_after_ns)
+    words = sorted(set(acknowledgements), key=lambda a: (a.at_ns, a.author, a.remark))
+    judge = watch or Watch()
+    lived = [_live(episode, words, judge) for episode in found]
+    return Alarms(tuple(sorted(lived, key=_place)), silence)
 
 
-def _order(happened: Happened) -> tuple[int, int]:
-    # Within an epoch the sequence is the order in which the gateway stated things;
-    # boot time decides between an event and one whose interval closed later.
-    return (happened.sequence, happened.event.from_boot_ns)
+def _place(alarm: Alarm) -> tuple[int, int, int, str]:
+    one = alarm.happened
+    return (one.known_ns, one.rank, one.sequence, one.name)
 
 
-def _apply(state: Alarms, happened: Happened, late_after_ns: int | None) -> Alarms:
-    event = happened.event
-    if event.what is EventKind.RADIO_SILENCE_BEGINS:
-        return replace(state, silence=happened)
-    if event.what is EventKind.RADIO_SILENCE_ENDS:
-        return replace(state, silence=None)
-    if event.severity is Severity.INFO:
-        return replace(state, alarms=_clear(state.alarms, happened))
-    allowed_ns = late_after_ns if state.silence is None else LATE_AFTER_NS
-    is_late = _is_late(happened, allowed_ns)
-    return replace(state, alarms=_raise(state.alarms, happened, is_late=is_late))
+_Driven = tuple[int, Input, Acknowledged | None]
 
 
-def _clear(alarms: tuple[Alarm, ...], happened: Happened) -> tuple[Alarm, ...]:
-    event = happened.event
-    kinds = _CLEARS.get(event.what, (event.what,))
-    over_ns = happened.at_ns if happened.ended_ns is None else happened.ended_ns
-    return tuple(
-        replace(alarm, state=State.CLEARED, cleared_at_ns=over_ns)
-        if alarm.is_open and _is_of(alarm, kinds, event.sensor)
-        else alarm
-        for alarm in alarms
+def _live(episode: Episode, words: list[Acknowledged], watch: Watch) -> Alarm:
+    first = episode.first
+    stages = watch.stages
+    stage = Stage.TRANSIT if stages is None else stages.at(first.known_ns)
+    severity = gated(first.event.what, episode.severity, stage)
+    alarm = Alarm(
+        happened=first,
+        state=State.PENDING,
+        severity=severity,
+        is_late=episode.is_late,
+        cleared_at_ns=episode.ended_ns,
+        repeats=episode.repeats,
+        stage=stage,
     )
+    if severity is Severity.INFO:
+        change = Change(State.GATED, first.known_ns)
+        return replace(alarm, state=State.GATED, history=(change,))
+    inputs = _inputs(episode, severity, words, watch)
+    for at_ns, what, word in sorted(inputs, key=lambda one: (one[0], _INPUTS[one[1]])):
+        alarm = _driven(alarm, at_ns, what, word)
+    return alarm
 
 
-def _is_of(alarm: Alarm, kinds: tuple[EventKind, ...], sensor: str | None) -> bool:
-    event = alarm.happened.event
-    return event.what in kinds and event.sensor == sensor
+def _inputs(
+    episode: Episode, severity: Severity, words: list[Acknowledged], watch: Watch
+) -> Iterable[_Driven]:
+    first, now_ns = episode.first, watch.now_ns
+    due_ns = _due_ns(first, watch)
+    if now_ns is None or due_ns <= max(first.known_ns, now_ns):
+        yield (due_ns, Input.HOLDS, None)
+    if episode.is_over:
+        ended_ns = first.known_ns if episode.ended_ns is None else episode.ended_ns
+        yield (max(ended_ns, first.known_ns), Input.ENDS, None)
+    for word in words:
+        if word.is_of(first):
+            yield (max(word.at_ns, due_ns), Input.ACKNOWLEDGED, word)
+    if now_ns is not None and watch.haste is not None:
+        patience_ns = round(watch.escalation_ns[severity] * watch.haste)
+        overdue_ns = max(due_ns, first.received_at_ns) + patience_ns
+        if overdue_ns <= now_ns:
+            yield (overdue_ns, Input.OVERDUE, None)
 
 
-def _raise(
-    alarms: tuple[Alarm, ...], happened: Happened, *, is_late: bool
-) -> tuple[Alarm, ...]:
-    event = happened.event
-    for index, alarm in enumerate(alarms):
-        if _goes_on(alarm, event):
-            merged = _merge(alarm, happened)
-            return (*alarms[:index], merged, *alarms[index + 1 :])
-    return (*alarms, Alarm(happened, State.RAISED, event.severity, is_late))
+def _due_ns(first: Happened, watch: Watch) -> int:
+    """Return from when on the condition counts, if it still holds then."""
+    what = first.event.what
+    due_ns = first.known_ns + persistence_ns(what)
+    if what in GRACED and watch.started_ns is not None:
+        due_ns = max(due_ns, watch.started_ns + GRACE_NS)
+    return due_ns
 
 
-def _goes_on(alarm: Alarm, event: Event) -> bool:
-    if event.what is EventKind.SHOCK:
-        return False
-    return alarm.is_open and _is_of(alarm, (event.what,), event.sensor)
-
-
-def _merge(alarm: Alarm, happened: Happened) -> Alarm:
-    worst = max(alarm.severity, happened.event.severity, key=_RANK.__getitem__)
-    repeats = alarm.repeats + (happened.event.count or 1)
-    return replace(alarm, severity=worst, repeats=repeats)
-
-
-def _is_late(happened: Happened, allowed_ns: int | None) -> bool:
-    if happened.at_ns is None or allowed_ns is None:
-        return False
-    return happened.received_at_ns - happened.at_ns > allowed_ns
-
-
-def _heard(alarm: Alarm, word: Acknowledged) -> Alarm:
-    happened = alarm.happened
-    place = (happened.gateway, happened.epoch, happened.sequence)
-    if place != (word.gateway, word.epoch, word.event_sequence):
+def _driven(alarm: Alarm, at_ns: int, what: Input, word: Acknowledged | None) -> Alarm:
+    following = TRANSITIONS[alarm.state].get(what)
+    if following is None:
         return alarm
-    state = State.ACKNOWLEDGED if alarm.is_open else alarm.state
-    return replace(alarm, state=state, acknowledged=word)
+    change = Change(following, at_ns)
+    if word is not None:
+        change = Change(State.ACKNOWLEDGED, at_ns, word.author, word.remark)
+        alarm = replace(alarm, acknowledged=word)
+    return replace(alarm, state=following, history=(*alarm.history, change))
 
 
 def impacts(alarms: Iterable[Alarm]) -> tuple[Alarm, ...]:
@@ -226,7 +299,7 @@ def _is_one_impact(felt: list[Alarm], alarm: Alarm) -> bool:
 
 
 def _strength(alarm: Alarm) -> tuple[int, float]:
-    return (_RANK[alarm.severity], alarm.happened.event.value or 0.0)
+    return (RANK[alarm.severity], alarm.happened.event.value or 0.0)
 
 
 def silence_until_ns(alarms: Alarms, now_ns: int) -> int | None:

@@ -185,11 +185,6 @@ class Custody:
         return (self.holder, self.place)
 
     @property
-    def is_flagged(self) -> bool:
-        """True if any word that holds was unusual."""
-        return any(step.flags for step in self.steps if step.correction is None)
-
-    @property
     def course(self) -> Turn | None:
         """The change of course that holds; absent while it is bound as planned."""
         last = self.turns[-1] if self.turns else None

@@ -8,6 +8,7 @@ positions nor the detectors of the next shipment are ever shown for the last one
 
 import logging
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,16 +16,18 @@ import msgspec
 
 from cloud import alarms as alarming
 from cloud.adapters.series_rows import EventRow, PositionRow, Series, SeriesError
-from cloud.alarms import Acknowledged, Alarms, Happened
+from cloud.alarms import Alarms, Watch
 from cloud.arrival import Arrival
+from cloud.conditions import Happened
+from cloud.hearing import Heard, hear
 from cloud.lane import Eta, Sighting
 from cloud.ports import Clock, EntryKind, Ledger, LedgerEntry, Watermark
-from cloud.shipments import Assignment, Shipment, Shipments, read_entry
+from cloud.shipments import Assignment, Shipment, Shipments
+from cloud.watch import stages, started_ns
 from cloud.web.estimating import Unknown, estimate, eta_of
 from cloud.windows import Statement
 from schemas.estimates import Witness
 from schemas.events import Event
-from schemas.facts import Acknowledgement, Fact
 from schemas.records import Heartbeat, TimeSource
 from schemas.units import NS_PER_S
 
@@ -117,16 +120,29 @@ class Pace:
             return None
         return max(alarming.LATE_AFTER_NS, round(self._fastest * DELIVERY_S * NS_PER_S))
 
+    def haste(self) -> float | None:
+        """Return seconds of this clock for one of people's; absent while unknown."""
+        if not self._clock.exercise:
+            return 1.0
+        return None if self._fastest < _STANDING else max(1.0, self._fastest)
+
 
 class Desk:
-    """Answers about shipments."""
+    """Answers about shipments; ``authorities`` may correct what others stated."""
 
-    def __init__(self, ledger: Ledger, series: Series, clock: Clock) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        series: Series,
+        clock: Clock,
+        authorities: Collection[str] = (),
+    ) -> None:
+        self._authorities = authorities
         self.ledger = ledger
         self.series = series
         self.clock = clock
         self.pace = Pace(clock)
-        self._kept: tuple[tuple[int, int], Shipments, list[Acknowledged]] | None = None
+        self._kept: tuple[tuple[int, int], Heard] | None = None
 
     def version(self) -> tuple[int, int]:
         """Return a value that changes whenever there is anything new to show."""
@@ -134,31 +150,35 @@ class Desk:
 
     def situations(self) -> list[Situation]:
         """Return every shipment as it stands."""
-        shipments, acknowledged = self._fold()
-        return [self._situation(s, acknowledged) for s in shipments.all()]
+        heard = self._hear()
+        return [self._situation(s, heard) for s in heard.shipments.all()]
 
     def situation(self, shipment: str, as_of_ns: int | None = None) -> Situation | None:
         """Return one shipment as it stood at an instant, by default now."""
-        shipments, acknowledged = self._fold(as_of_ns)
-        found = shipments.find(shipment)
-        if found is None:
-            return None
-        return self._situation(found, acknowledged, as_of_ns)
+        heard = self._hear(as_of_ns)
+        found = heard.shipments.find(shipment)
+        return None if found is None else self._situation(found, heard, as_of_ns)
 
-    def _fold(
-        self, as_of_ns: int | None = None
-    ) -> tuple[Shipments, list[Acknowledged]]:
+    def fleet_alarms(self) -> Alarms:
+        """Return the alarms of gateways that travel with no shipment."""
+        heard, now_ns = self._hear(), self.clock.utc_ns()
+        elsewhere = heard.conditions_elsewhere(heard.shipments.all())
+        judge = Watch(now_ns, haste=self.pace.haste())
+        late_ns = self.pace.late_after_ns()
+        return alarming.fold(elsewhere, heard.words, late_ns, judge)
+
+    def _hear(self, as_of_ns: int | None = None) -> Heard:
         spans = self.series.spans()
         version = (self.ledger.counts()[EntryKind.FACT], len(spans))
         if as_of_ns is None and self._kept is not None and self._kept[0] == version:
-            shipments, acknowledged = self._kept[1:]
+            heard = self._kept[1]
         else:
             entries = self.ledger.facts() + [self._entry(at) for at in spans]
-            shipments, acknowledged = fold_entries(entries, as_of_ns)
+            heard = hear(entries, as_of_ns, self._authorities)
             if as_of_ns is None:
-                self._kept = (version, shipments, acknowledged)
-        self._mark_exercises(shipments)
-        return shipments, acknowledged
+                self._kept = (version, heard)
+        self._mark_exercises(heard.shipments)
+        return heard
 
     def _entry(self, position: int) -> LedgerEntry:
         return self.ledger.entries_after(position - 1, 1)[0]
@@ -175,14 +195,15 @@ class Desk:
     def _situation(
         self,
         shipment: Shipment,
-        acknowledged: list[Acknowledged],
+        heard: Heard,
         as_of_ns: int | None = None,
     ) -> Situation:
         now_ns = self.clock.utc_ns() if as_of_ns is None else as_of_ns
         alarms = alarming.fold(
-            self.events_of(shipment, as_of_ns),
-            acknowledged,
+            [*self.events_of(shipment, as_of_ns), *heard.conditions(shipment)],
+            heard.words,
             self.pace.late_after_ns(),
+            Watch(now_ns, stages(shipment), started_ns(shipment), self.pace.haste()),
         )
         statement = self._statement(shipment, as_of_ns)
         gateway = shipment.gateway
@@ -278,30 +299,6 @@ class Desk:
                 state["time_u_ns"],
             ),
         )
-
-
-def fold_entries(
-    entries: list[LedgerEntry], as_of_ns: int | None = None
-) -> tuple[Shipments, list[Acknowledged]]:
-    """Fold ledger entries, as known at an instant, into shipments and words."""
-    shipments = Shipments()
-    acknowledged: list[Acknowledged] = []
-    for entry in entries:
-        if as_of_ns is not None and entry.received_at_ns > as_of_ns:
-            continue
-        statement = read_entry(entry.kind, entry.sealed)
-        if statement is not None:
-            shipments.take(statement)
-        if isinstance(statement, Fact) and isinstance(statement.body, Acknowledgement):
-            acknowledged.append(_acknowledged(statement, statement.body))
-    return shipments, acknowledged
-
-
-def _acknowledged(fact: Fact, body: Acknowledgement) -> Acknowledged:
-    header = fact.header
-    place = (body.gateway, body.epoch, body.event_sequence)
-    author = body.on_behalf_of or header.author
-    return Acknowledged(*place, header.utc_ns, author, body.remark)
 
 
 def _happened(row: EventRow) -> Happened:

@@ -17,7 +17,6 @@ from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cloud.adapters.ledger_quarantine import KEPT_PER_REASON
-from cloud.alarms import State
 from cloud.metrics import Undated
 from cloud.verification import RefusalReason
 from cloud.web.desk import Desk, Health
@@ -162,9 +161,7 @@ class DeskCollector(Collector):
             for alarm in situation.alarms.open_worst_first
         ]
         opened = Tally(alarm.severity for alarm in alarms)
-        unseen = Tally(
-            alarm.severity for alarm in alarms if alarm.state is State.RAISED
-        )
+        unseen = Tally(alarm.severity for alarm in alarms if alarm.is_unseen)
         for name, text, counts in (
             ("alarms_open", "Open alarms of all shipments.", opened),
             ("alarms_unacknowledged", "Open, and no person has said so.", unseen),

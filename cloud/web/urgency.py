@@ -72,7 +72,7 @@ def _alarm_reasons(situation: Situation, severity: Severity) -> tuple[str, ...]:
     raised = [
         alarm
         for alarm in situation.alarms.open_worst_first
-        if alarm.severity is severity and alarm.state is State.RAISED
+        if alarm.severity is severity and alarm.is_unseen
     ]
     plan = situation.shipment.plan
     shocks = handling_text(raised, plan.offset_minutes if plan else 0)
@@ -118,7 +118,7 @@ def _plan_failures(situation: Situation) -> tuple[str, ...]:
 
 
 def _doubts(situation: Situation, speed: float) -> tuple[str, ...]:
-    estimate, shipment = situation.arrival, situation.shipment
+    estimate = situation.arrival
     is_late = (
         isinstance(estimate, Arrival)
         and situation.eta is not None
@@ -126,7 +126,6 @@ def _doubts(situation: Situation, speed: float) -> tuple[str, ...]:
     )
     judged = (
         (is_late, _late_text(situation)),
-        (shipment.custody.is_flagged, "a handover is flagged"),
         (is_silent(situation, speed), "nothing heard from the gateway, unannounced"),
     )
     return tuple(reason for holds, reason in judged if holds)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from cloud.alarms import CHANGES, Alarm, impacts
+from cloud.conditions import Condition
 from cloud.custody import Act, Step
 from cloud.web.formats import local_text
 from schemas.custody import HandoverManner
@@ -16,7 +17,7 @@ from schemas.events import Event, EventKind, Severity
 M_S2: Final = "m/s\N{SUPERSCRIPT TWO}"
 
 
-def event_text(event: Event) -> str:
+def event_text(event: Event | Condition) -> str:
     """Return what happened in words; the kind is not said twice.
 
     >>> lid = Event(EventKind.TAMPER, Severity.ALARM, 0, "lid opened")
@@ -32,7 +33,7 @@ def event_text(event: Event) -> str:
     return f"{what}{sensor}: {event.text}"
 
 
-def detail_text(event: Event) -> str:
+def detail_text(event: Event | Condition) -> str:
     """Return an event's text where its kind stands beside it already."""
     what = event.what.replace("-", " ")
     rest = event.text.removeprefix(f"{what}, ").removeprefix(f"{what}: ")
@@ -98,7 +99,7 @@ _MANNERS: Final = {
 }
 
 
-def _acceleration(event: Event) -> str:
+def _acceleration(event: Event | Condition) -> str:
     return f"{event.value or 0.0:.0f} {M_S2}"
 
 

@@ -42,6 +42,11 @@ def happened(
     return Happened(*place, at_ns + lag_ns, event, False, at_ns)
 
 
+def told(one: Happened) -> Event:
+    assert isinstance(one.event, Event)
+    return one.event
+
+
 LOST = happened(1, EventKind.SENSOR_LOST)
 FOUND = happened(5, EventKind.SENSOR_FOUND, Severity.INFO)
 OPENED = happened(2, EventKind.TAMPER, Severity.ALARM, "board/light-0")
@@ -138,7 +143,7 @@ def test_what_happened_in_radio_silence_is_late_whatever_the_pace() -> None:
 
 def test_what_two_sensors_felt_at_once_is_one_impact() -> None:
     weak, strong = (
-        replace(shock, event=structs.replace(shock.event, sensor=sensor, value=value))
+        replace(shock, event=structs.replace(told(shock), sensor=sensor, value=value))
         for shock, sensor, value in zip(
             SHOCKS, ("b/0", "b/1"), (161.0, 436.0), strict=True
         )
