@@ -18,8 +18,10 @@ from cloud.adapters.key_file import load_signer
 from cloud.adapters.shared_clock import open_clock
 from cloud.config import ClockConfig
 from cloud.errors import ConfigError
-from cloud.paper_checks import both_times, describe, remarks, together
+from cloud.paper_checks import remarks
 from cloud.paper_sheet import PaperError
+from cloud.paper_together import together
+from cloud.paper_words import both_times, describe
 from cloud.papers import Paper, open_paper
 from cloud.signing import Author
 from cloud.verification import RefusalReason

@@ -14,47 +14,34 @@ import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, time
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeVar
 
 from cloud.errors import CloudError
+from cloud.paper_instants import (
+    EXAMPLE,
+    NO_INSTANT,
+    Instant,
+    picked_instant,
+    zoned_instant,
+)
 from schemas.errors import ContractError
-from schemas.units import instant_ns
 
 MAX_PAPER_BYTES: Final = 64 * 1024
 MAX_TEXT: Final = 200
+MAX_DIGITS: Final = 12
 _ONE: Final = Decimal(1)
 _MILLI: Final = Decimal("0.001")
 _PERCENT: Final = Decimal("0.01")
 _LEAST, _MOST = Decimal("1e-12"), Decimal("1e12")
-_EXAMPLE: Final = "2026-11-22T12:00:00+01:00"
-_WHY_ZONE: Final = "one hour is 0.43 % of a Lu-177 activity"
-_ZONELESS: Final = re.compile(
-    r"\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?", re.ASCII
-)
-_OFFSET: Final = re.compile(r"([+-])(\d\d):(\d\d)\Z", re.ASCII)
-_ZONES_MINUTES: Final = range(-12 * 60, 14 * 60 + 1)
-_FROM_NS, _TO_NS = (
-    instant_ns("2000-01-01T00:00:00Z"),
-    instant_ns("2200-01-01T00:00:00Z"),
-)
-
 E = TypeVar("E", bound=StrEnum)
 T = TypeVar("T")
 
 
 class PaperError(CloudError):
     """A paper cannot be taken; one line for each problem: file, key, remedy."""
-
-
-class Instant(NamedTuple):
-    """An instant, and the zone in which it was written."""
-
-    at_ns: int
-    offset_minutes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +182,25 @@ class Sheet:
         scales = {f"{stem}_gbq": _ONE, f"{stem}_mbq": _MILLI}
         return self._one_of(stem, scales | {f"{stem}_percent": activity_gbq * _PERCENT})
 
+    def digits(self, scales: Mapping[str, Decimal]) -> str:
+        """Return a number in the digits it was written in, scaled exactly.
+
+        Args:
+            scales: the known keys, each with what leads to the fact's unit.
+        """
+        given = [key for key in scales if self.has(key)]
+        if len(given) != 1:
+            known = " or ".join(scales)
+            self.problem(known, "must be written, exactly one of them")
+            return "0"
+        number = self.number(given[0], least=Decimal(0)) * scales[given[0]]
+        text = f"{number:f}"
+        whole, _, rest = text.partition(".")
+        if len(whole) > MAX_DIGITS or len(rest) > MAX_DIGITS:
+            self.problem(given[0], f"has more than {MAX_DIGITS} digits on one side")
+            return "0"
+        return text
+
     def concentration_gbq_per_ml(self) -> Decimal | None:
         """Return the activity concentration in GBq/mL where the paper states one."""
         stem = "concentration"
@@ -223,33 +229,28 @@ class Sheet:
 
     def instant(self, key: str) -> Instant:
         """Return an instant that was written with its zone."""
-        value = self._take(key, f'"{_EXAMPLE}"')
-        found = None if value is None else self._instant(key, value)
-        return found or Instant(_FROM_NS, 0)
+        value = self._take(key, f'"{EXAMPLE}"')
+        return NO_INSTANT if value is None else self._noted(key, zoned_instant(value))
+
+    def instant_in(self, key: str, zone_key: str) -> Instant:
+        """Return an instant that is written without a zone, in one that was picked.
+
+        ``zone_key`` holds the offset, such as ``+01:00``.
+        """
+        value, offset = self._take(key, f'"{EXAMPLE[:16]}"'), self.text(zone_key)
+        if value is None:
+            return NO_INSTANT
+        return self._noted(key, picked_instant(value, offset, zone_key))
+
+    def _noted(self, key: str, found: Instant | str) -> Instant:
+        if isinstance(found, str):
+            self.problem(key, found)
+            return NO_INSTANT
+        return found
 
     def instant_if_any(self, key: str) -> Instant | None:
         """Return an instant, None where the key is absent."""
         return self.instant(key) if self.has(key) else None
-
-    def _instant(self, key: str, value: object) -> Instant | None:
-        is_date = isinstance(value, date | time)
-        text = value.isoformat() if isinstance(value, date | time) else value
-        if not isinstance(text, str):
-            self.problem(key, f'is {value!r}: write "{_EXAMPLE}"')
-            return None
-        if _ZONELESS.fullmatch(text) or (is_date and not isinstance(value, datetime)):
-            self.problem(key, f"has no zone: write {_zoned(text)}; {_WHY_ZONE}")
-            return None
-        try:
-            found = Instant(instant_ns(text), _offset_minutes(text))
-        except ContractError as error:
-            self.problem(key, f"is no instant: {error}")
-            return None
-        if not _FROM_NS <= found.at_ns < _TO_NS:
-            self.problem(key, f"is {text}: write a year from 2000 to 2199")
-        if found.offset_minutes not in _ZONES_MINUTES:
-            self.problem(key, f"is {text}: zones go from -12:00 to +14:00")
-        return found
 
     def file_digest(self, key: str) -> bytes:
         """Return the SHA-256 of a file; its path counts from the paper's folder."""
@@ -279,6 +280,35 @@ class Sheet:
             Sheet(one, self._folder, self.notes, f"{self._place}{key}[{number}].")
             for number, one in enumerate(value, 1)
         ]
+
+    def table_if_any(self, key: str) -> "Sheet | None":
+        """Return the table ``[key]``, None where there is none."""
+        if not self.has(key):
+            return None
+        value = self._values[key]
+        if not isinstance(value, dict):
+            self.problem(key, f"must be a table: write [{key}] above its lines")
+            return self.nothing()
+        return Sheet(value, self._folder, self.notes, f"{self._place}{key}.")
+
+    def texts_if_any(self, key: str) -> tuple[str, ...]:
+        """Return a list of texts, empty where the key is absent."""
+        value = self._values[key] if self.has(key) else []
+        if not isinstance(value, list) or any(not isinstance(v, str) for v in value):
+            self.problem(key, f"is {value!r}: write a list of texts in quotes")
+            return ()
+        return tuple(value)
+
+    def words(self, key: str, known: Iterable[str]) -> tuple[str, ...]:
+        """Return a list of known words."""
+        known = tuple(known)
+        value = self._take(key, f'["{known[0]}"]')
+        if value is None:
+            return ()
+        if not isinstance(value, list) or any(word not in known for word in value):
+            self.problem(key, f"is {value!r}: write a list of {', '.join(known)}")
+            return ()
+        return tuple(value)
 
     def renamed(self, place: str) -> "Sheet":
         """Return the same table under another name in messages."""
@@ -316,19 +346,3 @@ def _decimal(text: str) -> Decimal:
         return Decimal(text)
     except ArithmeticError:
         return Decimal("NaN")
-
-
-def _zoned(text: str) -> str:
-    """Return the instant with a zone, as an example of what to write."""
-    if "T" not in text.upper() and " " not in text:
-        return _EXAMPLE
-    text = text.upper().replace(" ", "T")
-    return f"{text}:00+01:00" if len(text) == 16 else f"{text}+01:00"
-
-
-def _offset_minutes(text: str) -> int:
-    match = _OFFSET.search(text)
-    if match is None:
-        return 0
-    minutes = int(match[2]) * 60 + int(match[3])
-    return -minutes if match[1] == "-" else minutes

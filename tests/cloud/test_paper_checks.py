@@ -5,7 +5,9 @@ import math
 import msgspec
 import pytest
 
-from cloud.paper_checks import both_times, describe, remarks, together
+from cloud.paper_checks import remarks
+from cloud.paper_together import together
+from cloud.paper_words import both_times, describe
 from cloud.papers import open_paper
 from schemas.facts import Consignment
 from schemas.units import instant_ns
@@ -37,11 +39,12 @@ def test_a_stated_tolerance_of_the_concentration_is_used() -> None:
     assert remarked("certificate", mbq) == ()
 
 
-def test_an_expiry_that_cannot_be_followed_is_refused() -> None:
+def test_of_two_expiries_the_earlier_one_is_used() -> None:
     old, new = '# expires_at = "2026-11-27T12', 'expires_at = "2026-11-{}T12'
     assert remarked("certificate", (old, new.format(27))) == ()
-    [said] = refused("certificate", (old, new.format(26)))
+    [said] = remarked("certificate", (old, new.format(26)))
     assert "is 24 h before the end of the shelf life, 120 h after" in said
+    assert "the earlier one is used" in said
     [said] = refused("certificate", (old, new.format(21)))
     assert "expires_at is not after reference_at" in said
     [said] = remarked("certificate", (old, new.format(28)))
@@ -57,7 +60,11 @@ def test_an_expiry_that_cannot_be_followed_is_refused() -> None:
         ("certificate", '"Lu-177m"', '"I-131"', "without an [[vials.impurities]]"),
         ("consignment", "25T19:30", "25T19:40", ""),
         ("consignment", '"2026-11-25T18:00', '"2026-11-25T18:00', ""),
-        ("acceptance", "passed = true\nvalue", "passed = false\nvalue", "wipe test"),
+        ("acceptance", "passed = true\nvalue", "passed = false\nvalue", "the pot"),
+        ("order", "_gbq = 7.4", "_gbq = 5.9", "a reduced dose: 80 %"),
+        ("confirmation", "confirmed = true", "confirmed = false", "is declined"),
+        ("survey", "= 2.6 ", "= 5.1 ", "II-YELLOW measured, the label says I-WHITE"),
+        ("container-return", "removed = true", "removed = false", "labels are still"),
     ],
 )
 def test_what_a_person_should_look_at(name: str, old: str, new: str, why: str) -> None:
@@ -146,8 +153,10 @@ def test_papers_that_do_not_belong_together() -> None:
 def test_an_assay_is_compared_with_certificate_and_decay() -> None:
     assert opened("certificate", "assay") == [
         "assay: +0.3 % \N{PLUS-MINUS SIGN} 5.8 % (k = 2) off what "
-        "certificate and decay say"
+        "certificate and decay say; within the centre's limits (assumed limits)"
     ]
+    both = opened("certificate", "assay", "centre-profile")
+    assert both[0].endswith("within the centre's limits")
     said = opened("certificate", "assay", assay=("_mbq = 7990", "_mbq = 7290"))
     assert said[-1].startswith("LOOK the assay is -8.")
     said = opened("certificate", "assay", assay=("PLV-1147-01", "PLV-1147-07"))
@@ -172,3 +181,34 @@ def test_small_activities_are_described_in_mbq() -> None:
     )
     assert "prescribed 6.6 MBq" in "\n".join(describe(body))
     assert remarks(body) == ()
+
+
+def test_the_vial_s_identity_and_the_timer_are_compared() -> None:
+    papers = ("certificate", "acceptance", "centre-profile")
+    said = opened(*papers)
+    assert "monitoring due 2026-11-26 20:55:00 UTC" in said
+    assert "activity cannot tell two vials of one plan apart" in "\n".join(said)
+    assert "wipe outside, lid: 0.0104 Bq/cm2, below the limit of 4 Bq/cm2" in (
+        "\n".join(said)
+    )
+    assert not any(line.startswith("LOOK") for line in said)
+    other = opened(*papers, acceptance=('lot = "26-48-1"', 'lot = "26-47-3"'))
+    assert "LOOK the lot on the vial is 26-47-3, certified is 26-48-1" in other
+    late = opened(*papers, acceptance=("26T19:25", "26T21:56"))
+    assert "LOOK monitored later than the rule allows" in late
+
+
+def test_what_is_left_is_dated_with_its_impurities_and_unverified_limits() -> None:
+    said = opened("certificate", "disposal")
+    assert "exempt by its activity from 2027-05-06" in said[1]
+    assert all(line.endswith("(unverified)") for line in said)
+    early = opened("certificate", "disposal", disposal=('"stored"', '"exempt"'))
+    assert early[-1] == "LOOK disposed of as exempt, which it is not yet"
+
+
+def test_order_certificate_and_lane_say_what_is_possible() -> None:
+    said = "\n".join(opened("order", "certificate", "consignment", "centre-profile"))
+    assert "there and decided by: 2026-11-27 10:00:00 +01:00" in said
+    assert "leaves by: 2026-11-26 07:10:00 +01:00" in said
+    assert "a vial of 12.44 mL would hold the dose then" in said
+    assert "more than prescribed: withdraw 99.5 % of the vial" in said

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from cloud.demo import papers as demo
 from cloud.demo import stage
-from cloud.paper_checks import describe, remarks
+from cloud.paper_checks import remarks
 from cloud.paper_sheet import MAX_PAPER_BYTES, PaperError
+from cloud.paper_words import describe
 from cloud.papers import KINDS, read_paper
 from schemas import facts
 from schemas.facts import (
@@ -54,6 +55,7 @@ def test_the_order_says_what_the_file_says() -> None:
         offset_minutes=60,
         prescribed_activity_gbq=7.4,
         tolerance_ratio=0.1,
+        contact="hot lab, +49 6221 555 0100",
     )
 
 
@@ -221,7 +223,7 @@ def test_all_problems_are_said_at_once() -> None:
         *(
             f"order.toml: {key} is not known; known are paper, planned_at, shipment, "
             "order, product, centre, prescribed_activity_gbq, prescribed_activity_mbq, "
-            "tolerance_percent"
+            "tolerance_percent, needs_approval, contact"
             for key in ("colour", "planed_at")
         ),
     ]
@@ -275,7 +277,7 @@ def test_no_vial_is_refused() -> None:
             'passed = "yes"\nvalue',
             "checks[3].pas",
         ),
-        ("acceptance", 'unit = "Bq/cm2"', "", "checks[3].unit and value go together"),
+        ("acceptance", 'unit = "Cel"', "", "checks[3].unit and value go together"),
         ("acceptance", '"accepted"', '"maybe"', "write one of accepted, refused"),
         ("acceptance", "[[checks]]", "[checks]", "no TOML"),
         ("assay", "meter =", "metre =", "meter is missing"),
@@ -373,6 +375,8 @@ def _toml(value: object) -> str:
 def test_the_whole_of_acceptance_and_assay_is_read() -> None:
     accepted, assay = read("acceptance"), read("assay")
     assert isinstance(accepted, Acceptance)
-    assert accepted.checks[2] == facts.CheckResult("wipe test", True, 0.02, "Bq/cm2")
+    assert accepted.checks[2] == facts.CheckResult(
+        "temperature in the pot", True, 21.5, "Cel"
+    )
     assert isinstance(assay, Assay)
     assert (assay.activity_gbq, assay.activity_expanded_u_gbq) == (7.99, 0.2397)
