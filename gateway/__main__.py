@@ -142,7 +142,7 @@ def _look_at(path: Path) -> str | None:
 @app.command("warm-up")
 def warm_up() -> None:
     """Compile the kernels into their cache, for an installation."""
-    from gateway.estimator.kernels import warm_up as warm  # noqa: PLC0415
+    from gateway.estimator.warming import warm_up as warm  # noqa: PLC0415
 
     warm()
     typer.echo("kernels are compiled")

@@ -26,7 +26,7 @@ from gateway.estimator.container import (
     container_digest,
     read_container,
 )
-from gateway.estimator.kernels import warm_up
+from gateway.estimator.warming import warm_up
 from gateway.link import Link, LinkEvents
 from gateway.metrics import CountedSealer, Metrics, TimedStation, Watched
 from gateway.orders import Orders

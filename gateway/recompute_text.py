@@ -1,6 +1,7 @@
 """A recomputation for people, and as JSON; plain text, 80 columns."""
 
 import math
+import textwrap
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from schemas.estimates import (
     HalfLifeCheck,
     Remaining,
     Witness,
+    projected,
 )
 from schemas.records import Fingerprint, Report
 from schemas.units import MBQ_PER_GBQ, S_PER_DAY, S_PER_HOUR, instant_text
@@ -22,7 +24,10 @@ from schemas.units import MBQ_PER_GBQ, S_PER_DAY, S_PER_HOUR, instant_text
 COVERAGE_FACTOR: Final = 2.0
 _PLUS_MINUS: Final = "\N{PLUS-MINUS SIGN}"
 _IN_MBQ: Final = ("Ra-", "Ac-", "Pb-")  # labels of these are in MBq
-_WIDTH: Final = 22
+_WIDTH: Final = 20
+_ROOM: Final = 80 - _WIDTH
+# A smaller share of an uncertainty changes no digit that is shown.
+_SHOWN_FROM: Final = 1e-4
 
 
 def lines(found: Recomputation, container: str, at_ns: int | None) -> Iterator[str]:
@@ -44,9 +49,9 @@ def lines(found: Recomputation, container: str, at_ns: int | None) -> Iterator[s
     if at_ns is not None:
         yield ""
         yield f"at {instant_text(at_ns)}"
-        for vial in found.contents:
-            estimate = certificate_estimate(vial, at_ns, 0)
-            yield _line("certificate, decay", _estimate(estimate, vial.nuclide))
+        nuclides = {vial.vial: vial.nuclide for vial in found.contents}
+        for estimate in _at(found, at_ns):
+            yield _line(_name(estimate), _estimate(estimate, nuclides[estimate.vial]))
     yield ""
     yield from _verdict(found)
 
@@ -80,13 +85,28 @@ def _total(found: Recomputation, kind: str) -> int:
     return found.same[kind] + found.different[kind] + found.unjudged[kind]
 
 
+def _at(found: Recomputation, at_ns: int) -> Iterator[Estimate]:
+    """Yield the activity at an instant: by certificate, and fused where it is."""
+    for vial in found.contents:
+        yield certificate_estimate(vial, at_ns, 0)
+    for known in () if found.last is None else found.last.estimates:
+        if known.method != CERTIFICATE_METHOD:
+            value, u = projected(known, at_ns)
+            yield msgspec.structs.replace(
+                known, at_ns=at_ns, activity_gbq=value, activity_u_gbq=u
+            )
+
+
+def _name(estimate: Estimate) -> str:
+    is_certificate = estimate.method == CERTIFICATE_METHOD
+    return "certificate, decay" if is_certificate else "fused with counts"
+
+
 def _last(report: Report, contents: tuple[Contents, ...]) -> Iterator[str]:
     nuclides = {vial.vial: vial.nuclide for vial in contents}
     yield f"last report, {instant_text(report.estimates[0].at_ns)}"
     for estimate in report.estimates:
-        is_certificate = estimate.method == CERTIFICATE_METHOD
-        name = "certificate, decay" if is_certificate else "fused with the counts"
-        yield _line(name, _estimate(estimate, nuclides[estimate.vial]))
+        yield _line(_name(estimate), _estimate(estimate, nuclides[estimate.vial]))
         yield from _budget(estimate)
     for remaining in report.remaining:
         yield _line("fraction remaining", _remaining(remaining))
@@ -109,10 +129,10 @@ def _budget(estimate: Estimate) -> Iterator[str]:
     text = ", ".join(
         f"{share.name} {100 * share.u_ratio:.2g} %"
         for share in shares
-        if share.u_ratio >= 5e-5
+        if share.u_ratio >= _SHOWN_FROM
     )
-    if text:
-        yield _line("", f"k = 1: {text}")
+    for row in textwrap.wrap(f"k = 1: {text}" if text else "", _ROOM):
+        yield _line("", row)
 
 
 def _remaining(found: Remaining) -> str:
@@ -180,9 +200,7 @@ def _verdict(found: Recomputation) -> Iterator[str]:
 
 def as_json(found: Recomputation, container: str, at_ns: int | None) -> bytes:
     """Return a recomputation as one line of JSON; instants in ns UTC."""
-    at: list[Estimate] = []
-    if at_ns is not None:
-        at = [certificate_estimate(vial, at_ns, 0) for vial in found.contents]
+    at = [] if at_ns is None else list(_at(found, at_ns))
     plain: dict[str, Any] = {
         "container": container,
         "gateways": found.gateways,

@@ -9,10 +9,13 @@ own; a fingerprint's gain, which is the certificate's over again, goes into the
 fraction that remains and into nothing else.
 """
 
+import math
 from enum import StrEnum
 from typing import Final
 
 import msgspec
+
+from schemas.units import NS_PER_S
 
 CERTIFICATE_METHOD: Final = "certificate-1"
 FUSED_METHOD: Final = "fused-1"
@@ -99,6 +102,22 @@ class Witness(msgspec.Struct, frozen=True, omit_defaults=True):
     noticeable_ratio: float | None = None
     expected_counts: float | None = None
     reasons: tuple[str, ...] = ()
+
+
+def projected(estimate: Estimate, at_ns: int) -> tuple[float, float]:
+    """Return activity and standard uncertainty (k = 1) of an estimate at an instant.
+
+    The clock that the estimate was made by is left out: ``at_ns`` is given.
+
+    Source: GUM 5.2.2 on ln A(t) = ln A - ln 2 (t - t_0) / T.
+    """
+    main, n = estimate.nuclides[0], len(estimate.nuclides)
+    half_lives = (at_ns - estimate.reference_at_ns) / NS_PER_S / main.half_life_s
+    activity_gbq = main.activity_gbq * math.exp2(-half_lives)
+    slope = math.log(2) * half_lives
+    rows = estimate.log_covariance
+    variance = rows[0] + 2 * slope * rows[n] + slope**2 * rows[2 * n * n + n]
+    return activity_gbq, activity_gbq * math.sqrt(max(variance, 0.0))
 
 
 class Remaining(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -51,6 +51,7 @@ def forward_model(
             background_u_log=max(_background_u_log(d) for d in detectors),
         ),
         gain_reason=container.why_not_released(contents.nuclide, at_ns),
+        liquid_mm_per_deg=container.liquid_mm_per_deg,
     )
 
 

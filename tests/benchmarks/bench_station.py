@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from gateway.estimator.container import read_container
-from gateway.estimator.kernels import warm_up
+from gateway.estimator.warming import warm_up
 from gateway.station import Station, StationPlan
 from gateway.timekeeping import Timekeeper
 from schemas.commands import Assign

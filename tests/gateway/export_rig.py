@@ -15,10 +15,10 @@ VIAL = contents(activity_gbq=7.4)
 class Journey:
     """One station and its chain; minutes are played one after the other."""
 
-    def __init__(self, container: str = "overpack-10mm") -> None:
+    def __init__(self, container: str = "overpack-10mm", interval_s: int = 60) -> None:
         self.container = container
         self.digest = hashlib.sha256(self.file.read_bytes()).digest()
-        self.rig = Rig(container=container)
+        self.rig = Rig(interval_s, container=container)
         self.chain = GatewayChain()
         self.next_minute = 0
         self.chain.append(self.birth())
@@ -67,9 +67,11 @@ class Journey:
         return b"".join(self.chain.sealed)
 
 
-def whole(container: str = "overpack-10mm", minutes: int = 40) -> Journey:
+def whole(
+    container: str = "overpack-10mm", minutes: int = 40, interval_s: int = 60
+) -> Journey:
     """A fingerprinted journey of so many minutes."""
-    journey = Journey(container)
+    journey = Journey(container, interval_s)
     journey.assign()
     journey.fingerprint()
     journey.play(minutes)
