@@ -118,6 +118,7 @@ RIGS: Final = (
     Rig("power_cuts", (("cuts", 10_000),), read=power_findings),
     Rig("kill_nine", (("kills", 10_000), ("whole", 500))),
     Rig("servers_killed", (("broker", 100), ("ingest", 100), ("influx", 50))),
+    Rig("calls_fail", (("calls", 500),)),
     Rig("ext4_cuts", (("cuts", 2_000),)),
     Rig("serial_noise", (("mb", 1_000),)),
     Rig("simulation", (("seeds", 1_000),), read=simulation_findings),

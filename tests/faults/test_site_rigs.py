@@ -1,6 +1,6 @@
 """The rigs that run whole programs and real servers, in a small profile."""
 
-from tests.faults import kill_nine, servers_killed
+from tests.faults import calls_fail, kill_nine, servers_killed
 from tests.faults.rig import hush_within
 from tests.faults.test_rigs import assert_held
 
@@ -13,3 +13,8 @@ def test_kill_nine_loses_nothing() -> None:
 def test_killed_servers_lose_nothing() -> None:
     with hush_within():
         assert_held(servers_killed.find({"broker": 1, "ingest": 1, "influx": 1}, 0))
+
+
+def test_a_call_that_fails_loses_nothing() -> None:
+    with hush_within():
+        assert_held(calls_fail.find(300, 100))

@@ -19,6 +19,7 @@ import os
 import signal
 import struct
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -241,6 +242,8 @@ def forked(work: Callable[[], None]) -> int:
         status = 0
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else 3
+    except BaseException:
+        traceback.print_exc()
     finally:
         sys.stderr.flush()
         os._exit(status)
