@@ -9,7 +9,7 @@ Json = object
 
 
 class Rig(NamedTuple):
-    """One rig of the campaign.
+    """One rig of the campaign; ``name`` where that is not its module's.
 
     ``sizes`` are its size options at full size; ``is_timed`` says that it measures
     time or space of the machine, so that nothing may run beside it; ``read`` makes
@@ -18,14 +18,20 @@ class Rig(NamedTuple):
 
     module: str
     sizes: tuple[tuple[str, float], ...]
+    name: str = ""
     is_timed: bool = False
     read: Callable[[Json, bool], Iterator[Finding]] | None = None
+
+    @property
+    def called(self) -> str:
+        """What ``--only`` calls it."""
+        return self.name or self.module
 
     def arguments(self, scale: float) -> list[str]:
         """Return its command line, sizes scaled, at least one of each."""
         words = ["-m", f"tests.faults.{self.module}"]
         for option, size in self.sizes:
-            words += [f"--{option}", f"{max(round(size * scale), 1)}"]
+            words += [f"--{option}", f"{max(round(size * scale), min(size, 1))}"]
         return words
 
     def findings(self, printed: Json, *, is_full: bool) -> list[Finding]:
@@ -116,7 +122,8 @@ def mutant_findings(printed: Json, is_full: bool) -> Iterator[Finding]:
 
 RIGS: Final = (
     Rig("power_cuts", (("cuts", 10_000),), read=power_findings),
-    Rig("kill_nine", (("kills", 10_000), ("whole", 500))),
+    Rig("kill_nine", (("kills", 10_000), ("whole", 0)), "kill_nine_forks"),
+    Rig("kill_nine", (("kills", 0), ("whole", 500)), "kill_nine_whole"),
     Rig("servers_killed", (("broker", 100), ("ingest", 100), ("influx", 50))),
     Rig("calls_fail", (("calls", 500),)),
     Rig("ext4_cuts", (("cuts", 2_000),)),
@@ -125,4 +132,5 @@ RIGS: Final = (
     Rig("mutants", (("seeds", 50),), read=mutant_findings),
     Rig("disk_bytes", (("records", 2_400),), is_timed=True),
     Rig("opening", (("mib", 256),), is_timed=True),
+    Rig("soak", (("warm-up-s", 600), ("watch-s", 1200))),
 )

@@ -146,7 +146,7 @@ def write(lines: list[str]) -> None:
 
 def main() -> int:
     """Run all rigs, or some, and write what they found."""
-    names = [rig.module for rig in RIGS]
+    names = [rig.called for rig in RIGS]
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -158,7 +158,7 @@ def main() -> int:
     if given.table:
         keep({})
         return 0
-    chosen = [rig for rig in RIGS if rig.module in given.only]
+    chosen = [rig for rig in RIGS if rig.called in given.only]
     together = [rig for rig in chosen if not rig.is_timed]
     alone = [rig for rig in chosen if rig.is_timed]
     run = partial(run_rig, scale=given.scale)
