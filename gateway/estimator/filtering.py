@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from gateway.estimator import filter_kernels as kernels
 from gateway.estimator.filter_kernels import N_PER_CHANNEL, N_STATE
-from gateway.estimator.journal import Floats, Journal
+from gateway.estimator.journal import Flags, Floats, Journal
 from gateway.estimator.model import N_COMMON, ForwardModel, Parameter
 
 _DISPLACEMENT: Final = N_COMMON
@@ -51,6 +51,10 @@ class Innovations:
     deviation: Floats
     paralysis: Floats
     fate: Floats
+
+    def where(self, keep: Flags | slice) -> "Innovations":
+        """Return the bins for which ``keep`` (n,) is true, or a slice of them."""
+        return Innovations(*(getattr(self, name)[keep] for name in self.__slots__))
 
 
 class LiveFilter:
@@ -115,6 +119,11 @@ class LiveFilter:
                 self._runs[i, column] = _run(
                     fate[:, column], kind, int(self._runs[i, column])
                 )
+
+    def reopen_background(self) -> None:
+        """Let the background be learned anew: the place changed."""
+        variance = self._model.priors.background_u_log**2
+        self._covariance[_BACKGROUND, _BACKGROUND] += variance
 
     @property
     def mean(self) -> Floats:

@@ -78,8 +78,8 @@ class Journal:
         """End of the bins, (n,), s since the origin."""
         return self.begin_s + self.width_s
 
-    def where(self, keep: Flags) -> "Journal":
-        """Return the bins for which ``keep`` (n,) is true."""
+    def where(self, keep: Flags | slice) -> "Journal":
+        """Return the bins for which ``keep`` (n,) is true, or a slice of them."""
         chosen = {name: getattr(self, name)[keep] for name in _BY_BIN}
         return replace(self, **chosen)
 
