@@ -12,7 +12,7 @@ from gateway.estimator.kernels import Floats, kernel
 from gateway.estimator.rate_kernels import N_LOCAL, dead_time, decayed, rate
 
 RATE_KERNELS_SHA256: Final = (
-    "2a412f324b5ed1d8c20649ccac17ccfe206b98a4fc4b831005bbb4b4dc28d656"
+    "b2fbdc6b4bc9c171d06a9c0ca74ceeec8e7b76c79907204fcb532da8470a486b"
 )
 N_STATE: Final = N_LOCAL
 SUM, DIFFERENCE, OUTER = 0, 1, 2

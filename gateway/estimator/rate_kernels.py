@@ -55,15 +55,18 @@ def decayed(term: Floats, row: Floats, common: Floats, out: Floats) -> None:
         age = row[0] - term[k, 1]
         x = constant * row[1]
         mean = 1.0
+        fall = 0.0
         if x > 1e-12:
-            mean = -math.expm1(-x) / x
-        value = math.exp(min(-constant * age, 700.0)) * mean
+            lost = math.expm1(-x)
+            mean = -lost / x
+            fall = mean - 1.0 - lost
+        value = math.exp(min(-constant * age, 700.0))
         if term[k, 2] != 0.0:
             value = value * scale
-        out[0, k] = value
+        out[0, k] = value * mean
         out[1, k] = 0.0
         if term[k, 3] != 0.0:
-            out[1, k] = value * constant * (age + 0.5 * row[1])
+            out[1, k] = value * (mean * constant * age + fall)
 
 
 @kernel
