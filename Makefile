@@ -39,6 +39,7 @@ bench: .venv/.dev
 # ARGS=--scale=0.1 for a taste of the rigs, ARGS="--only NAME" for one of them.
 prove: .venv/.dev
 	$(BIN)/python -m tests.faults.prove $(ARGS)
+	$(BIN)/python -m tests.estimator.referees
 	@for seed in $(SEEDS); do \
 	    echo "== seed $$seed"; \
 	    $(BIN)/python -m cloud demo --once --disturb 5 --seed "$$seed" || exit 1; \

@@ -175,10 +175,15 @@ def find_mode(
     return x, np.linalg.inv(hessian).astype(np.float64)
 
 
-def half_deviance(count: float, n: float, live_s: float, tau_s: float) -> float:
-    """Minus the logarithm of the likelihood of a counter that is open live - N tau."""
+def log_loss(count: float, n: float, live_s: float, tau_s: float) -> float:
+    """Minus the logarithm of the saddle point density of one count.
+
+    The deviance of a counter that is open live - N tau, and half the logarithm of
+    the variance that the count itself suggests.
+    """
+    open_s = live_s - count * tau_s
+    half_log_variance = math.log(1.0 - count * tau_s / live_s)
     if count == 0:
         return n * live_s
-    open_s = live_s - count * tau_s
     best = count / open_s
-    return (n - best) * open_s - count * math.log(n / best)
+    return (n - best) * open_s - count * math.log(n / best) + half_log_variance

@@ -12,7 +12,7 @@ from gateway.estimator.kernels import Floats, kernel
 from gateway.estimator.rate_kernels import N_LOCAL, dead_time, decayed, rate
 
 RATE_KERNELS_SHA256: Final = (
-    "b2fbdc6b4bc9c171d06a9c0ca74ceeec8e7b76c79907204fcb532da8470a486b"
+    "6c216e7620bbcbefe88fe037ef49356e22941140083af38d59004d111b29764a"
 )
 N_STATE: Final = N_LOCAL
 SUM, DIFFERENCE, OUTER = 0, 1, 2

@@ -47,7 +47,8 @@ class Posterior:
             count is missing or was left out.
         expected: (n, c) expected counts; NaN likewise.
         paralysis: (n, c) rate times dead time; NaN likewise.
-        half_deviance: half the deviance of the counts at the mode.
+        log_loss: minus the logarithm of the likelihood at the mode, 0 where all counts
+            are as expected.
     """
 
     model: ForwardModel
@@ -60,7 +61,7 @@ class Posterior:
     residuals: Floats
     expected: Floats
     paralysis: Floats
-    half_deviance: float
+    log_loss: float
 
     @property
     def is_converged(self) -> bool:
@@ -92,7 +93,7 @@ class Posterior:
     def log_energy(self) -> float:
         """Minus the logarithm of the posterior at the mode, constants left out."""
         prior = 0.5 * self.mean @ self.precision @ self.mean
-        return float(self.half_deviance + prior)
+        return float(self.log_loss + prior)
 
     def activity_gbq(self, at_ns: int) -> tuple[float, float]:
         """Return the activity at an instant and its standard uncertainty, GBq."""
@@ -191,7 +192,7 @@ def fit(
         term, channel, row, seen, place, precision, parameters, covariance
     )
     shown = np.full((len(journal), len(model.channels), 3), np.nan)
-    half = kernels.misfit(term, channel, row, seen, place, parameters, shown)
+    loss = kernels.misfit(term, channel, row, seen, place, parameters, shown)
     return Posterior(
         model=model,
         origin_ns=journal.origin_ns,
@@ -203,7 +204,7 @@ def fit(
         residuals=shown[:, :, 0],
         expected=shown[:, :, 1],
         paralysis=shown[:, :, 2],
-        half_deviance=float(half),
+        log_loss=float(loss),
     )
 
 

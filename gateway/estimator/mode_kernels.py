@@ -16,14 +16,14 @@ from gateway.estimator.rate_kernels import N_LOCAL, dead_time, decayed, rate
 Indices = NDArray[np.int64]
 
 RATE_KERNELS_SHA256: Final = (
-    "b2fbdc6b4bc9c171d06a9c0ca74ceeec8e7b76c79907204fcb532da8470a486b"
+    "6c216e7620bbcbefe88fe037ef49356e22941140083af38d59004d111b29764a"
 )
 _MOST_STEPS: Final = 40
 # Newton decrement, in squared posterior standard deviations, that ends the search.
 _CONVERGED: Final = 1e-12
-# The score is the unbiased one, with the expected rate in the dead time's entry; the
-# likelihood has the counted one, and its own mode is lower by less than this.
-_OBJECTIVE_SLACK: Final = 0.5
+# The score has the expected rate where the likelihood's own has the counted one, so
+# that close to the mode the objective may rise by less than this.
+_OBJECTIVE_SLACK: Final = 0.1
 
 
 @kernel
@@ -74,10 +74,17 @@ def invert(factor: Floats, out: Floats) -> None:
 
 
 @kernel
-def _half_deviance(count: float, n: float, open_s: float) -> float:
-    if count == 0.0:
-        return n * open_s
-    return n * open_s - count - count * math.log(n * open_s / count)
+def _log_loss(count: float, n: float, live_s: float, tau: float) -> float:
+    """Return minus the logarithm of the likelihood of one count, constants left out.
+
+    The likelihood of a non-paralysable counter is that of a Poisson process in the
+    time it is open; its own norm, in which the dead time is, is the saddle point's.
+    """
+    open_s = max(live_s - count * tau, 1e-6)
+    loss = n * open_s - count + math.log(open_s / live_s)
+    if count > 0.0:
+        loss -= count * math.log(n * open_s / count)
+    return loss
 
 
 @kernel
@@ -99,7 +106,7 @@ def misfit(  # noqa: PLR0913, PLR0917 - the tables, the parameters and the resul
     parameters: Floats,
     out: Floats,
 ) -> float:
-    """Return half the deviance of the bins, and write what each detector shows.
+    """Return the loss of all bins, and write what each detector shows.
 
     Args:
         term: (k, 4) the terms.
@@ -111,13 +118,13 @@ def misfit(  # noqa: PLR0913, PLR0917 - the tables, the parameters and the resul
         out: (n, c, 3) written in place: residual in standard deviations (NaN where
             missing), expected counts, n tau.
 
-    Source: the likelihood of a non-paralysable counter is that of a Poisson process
-    in the time it is open, t - N tau.
+    Returns:
+        Minus the logarithm of the likelihood, 0 for counts that are as expected.
     """
     decay = np.empty((2, term.shape[0]))
     gradient = np.empty(N_LOCAL)
     here = np.empty(2)
-    half = 0.0
+    loss = 0.0
     for t in range(row.shape[0]):
         decayed(term, row[t], parameters, decay)
         _locate(place[t], parameters, here)
@@ -142,8 +149,8 @@ def misfit(  # noqa: PLR0913, PLR0917 - the tables, the parameters and the resul
             out[t, i, 0] = (count - mean) * shut / math.sqrt(mean)
             out[t, i, 1] = mean
             out[t, i, 2] = n * tau
-            half += _half_deviance(count, n, max(live - count * tau, 1e-6))
-    return half
+            loss += _log_loss(count, n, live, tau)
+    return loss
 
 
 @kernel
@@ -185,7 +192,7 @@ def score(  # noqa: PLR0913, PLR0917 - the tables, the parameters and two result
     slope: Floats,
     information: Floats,
 ) -> float:
-    """Return half the deviance; add the score and the expected information.
+    """Return the loss; add the score and the expected information.
 
     Args:
         term: see :func:`misfit`, as the next four.
@@ -205,7 +212,7 @@ def score(  # noqa: PLR0913, PLR0917 - the tables, the parameters and two result
     gradient = np.empty(N_LOCAL + 1)
     index = np.empty(N_LOCAL + 1, np.int64)
     here = np.empty(2)
-    half = 0.0
+    loss = 0.0
     for j in range(10):
         index[j] = j
     for t in range(row.shape[0]):
@@ -230,12 +237,12 @@ def score(  # noqa: PLR0913, PLR0917 - the tables, the parameters and two result
             )
             tau = dead_time(channel[i], parameters)
             open_s = live - count * tau
-            half += _half_deviance(count, n, max(open_s, 1e-6))
+            loss += _log_loss(count, n, live, tau)
             _share_knots(place[t, 2], gradient)
             pull = (count - n * open_s) / n
             weight = live / (n * (1.0 + n * tau))
             _gather(gradient, index, pull, weight, slope, information)
-    return half
+    return loss
 
 
 @kernel

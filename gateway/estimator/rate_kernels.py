@@ -56,7 +56,7 @@ def decayed(term: Floats, row: Floats, common: Floats, out: Floats) -> None:
         x = constant * row[1]
         mean = 1.0
         fall = 0.0
-        if x > 1e-12:
+        if x > 0.0:
             lost = math.expm1(-x)
             mean = -lost / x
             fall = mean - 1.0 - lost

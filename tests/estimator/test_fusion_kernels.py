@@ -183,7 +183,7 @@ def test_the_mode_is_its_twin(count_rate: float) -> None:
     )
 
 
-def test_the_deviance_is_its_twin() -> None:
+def test_the_loss_is_its_twin() -> None:
     known = model()
     journal = World(n=40).journal(seed=6)
     journal.counts[7, 2] = 0.0
@@ -195,8 +195,8 @@ def test_the_deviance_is_its_twin() -> None:
             tau = channel.dead_time_s * math.exp(channel.dead_time_u_ratio * z)
             mean = posterior.expected[t, i]
             n = mean / (60.0 - mean * tau)
-            total += naive.half_deviance(journal.counts[t, i], n, 60.0, tau)
-    assert posterior.half_deviance == pytest.approx(total, rel=1e-9)
+            total += naive.log_loss(journal.counts[t, i], n, 60.0, tau)
+    assert posterior.log_loss == pytest.approx(total, rel=1e-9)
 
 
 def test_the_factor_and_its_inverse() -> None:

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.estimator import kernels
+from gateway.estimator.warming import warm_up
 from tests import naive
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -81,6 +82,7 @@ SCRIPT = """
 import json, math, sys
 import numpy as np
 from gateway.estimator import kernels
+from gateway.estimator.warming import warm_up
 rng = np.random.default_rng(20261123)
 outs = []
 for n in (1, 7, 60, 512):
@@ -120,5 +122,5 @@ def test_compiled_and_interpreted_agree_bit_for_bit() -> None:
 
 
 def test_warm_up_leaves_the_kernels_usable() -> None:
-    kernels.warm_up()
+    warm_up()
     assert run([(1.0, 1.0, 1.0, 1.0)], [(1.0, 1.0)])[1] == pytest.approx(math.exp(-1.0))
