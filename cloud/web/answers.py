@@ -1,6 +1,5 @@
 """From what is known to what the programming interface answers."""
 
-from cloud.alarms import Alarm
 from cloud.arrival import Arrival
 from cloud.custody import Custody, Step
 from cloud.shipments import Shipment
@@ -10,17 +9,15 @@ from cloud.web.messages import (
     ActivityMessage,
     ArrivalMessage,
     CertificateMessage,
-    CustodyMessage,
     DetectorsMessage,
-    EventMessage,
     HealthMessage,
     LegMessage,
     PlanMessage,
     ShipmentMessage,
-    StepMessage,
     VolumeMessage,
     WindowMessage,
 )
+from cloud.web.watch_messages import CustodyMessage, StepMessage
 from cloud.windows import COVERAGE_FACTOR, Activity, Question, Window, activity_at
 from schemas.custody import Course
 from schemas.estimates import CERTIFICATE_METHOD
@@ -221,33 +218,6 @@ def _step(step: Step) -> StepMessage:
         flags=tuple(step.flags),
         corrected_by=step.correction.header.fact.hex() if step.correction else None,
         remark=said.remark,
-    )
-
-
-def event_message(alarm: Alarm) -> EventMessage:
-    """Return an alarm as answered."""
-    happened, word = alarm.happened, alarm.acknowledged
-    event = happened.event
-    return EventMessage(
-        gateway=happened.gateway,
-        epoch=happened.epoch.hex(),
-        sequence=happened.sequence,
-        what=event.what,
-        severity=alarm.severity,
-        text=event.text,
-        state=alarm.state,
-        exercise=happened.exercise,
-        is_late=alarm.is_late,
-        at=text_of(happened.at_ns),
-        cleared_at=text_of(alarm.cleared_at_ns),
-        received_at=certain_text(happened.received_at_ns),
-        sensor=event.sensor,
-        value=event.value,
-        limit=event.limit,
-        unit=event.unit,
-        repeats=alarm.repeats,
-        acknowledged_by=word.author if word else None,
-        remark=word.remark if word else None,
     )
 
 

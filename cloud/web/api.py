@@ -8,7 +8,7 @@ the activity at one more instant.
 from itertools import pairwise
 from typing import Annotated, Final
 
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, HTTPException, Path, Query, Request
 
 from cloud.adapters.series_rows import Point, PositionRow
 from cloud.arrival import Arrival
@@ -18,8 +18,6 @@ from cloud.web.messages import (
     AnswerMessage,
     ArrivalMessage,
     CommandMessage,
-    CustodyMessage,
-    EventMessage,
     FixMessage,
     HealthMessage,
     ListMessage,
@@ -28,7 +26,11 @@ from cloud.web.messages import (
     SeriesMessage,
     ShipmentMessage,
 )
+from cloud.web.problems import problems
 from cloud.web.site import (
+    AsOf,
+    GatewayName,
+    ShipmentName,
     Site,
     instant_parameter,
     may_see_positions,
@@ -36,6 +38,7 @@ from cloud.web.site import (
     situation_or_404,
 )
 from cloud.web.urgency import urgency
+from cloud.web.watch_messages import CustodyMessage
 from cloud.windows import is_in_reach
 from schemas.events import EventKind
 from schemas.units import NS_PER_S
@@ -46,8 +49,32 @@ MAX_POINTS: Final = 2000
 MAX_FIXES: Final = 500
 FIX_GAP_NS: Final = 900 * NS_PER_S
 
+At = Annotated[
+    str | None,
+    Query(
+        description="The activity at this instant too (RFC 3339)",
+        examples=["2026-11-27T11:30:00+01:00"],
+    ),
+]
+Quantities = Annotated[
+    list[str] | None,
+    Query(description="Only these quantities", examples=[["temperature_c"]]),
+]
+MaxPoints = Annotated[
+    int,
+    Query(
+        ge=10,
+        le=MAX_POINTS,
+        description="At most so many points of each series",
+        examples=[600],
+    ),
+]
+Counter = Annotated[
+    int, Path(ge=0, le=2**53, description="The command's counter", examples=[1])
+]
 
-@router.get("/shipments")
+
+@router.get("/shipments", responses=problems())
 def list_shipments(request: Request) -> ListMessage:
     """Return all shipments, the most urgent first."""
     desk = site_of(request).desk
@@ -72,15 +99,15 @@ def _deadline_ns(situation: Situation) -> int:
     return estimate.decide_by_ns if isinstance(estimate, Arrival) else 2**63
 
 
-@router.get("/shipments/{shipment}")
-def read_shipment(request: Request, shipment: str) -> ShipmentMessage:
+@router.get("/shipments/{shipment}", responses=problems(404))
+def read_shipment(request: Request, shipment: ShipmentName) -> ShipmentMessage:
     """Return one shipment as it stands."""
     return answers.shipment_message(situation_or_404(site_of(request), shipment))
 
 
-@router.get("/shipments/{shipment}/arrival")
+@router.get("/shipments/{shipment}/arrival", responses=problems(404, 409, 422))
 def read_arrival(
-    request: Request, shipment: str, as_of: str | None = None, at: str | None = None
+    request: Request, shipment: ShipmentName, as_of: AsOf = None, at: At = None
 ) -> ArrivalMessage:
     """Return the arrival estimate; advisory, not a dosage determination."""
     as_of_ns, at_ns = instant_parameter(as_of), instant_parameter(at)
@@ -93,33 +120,21 @@ def read_arrival(
     return answers.arrival_message(situation, situation.arrival, at_ns)
 
 
-@router.get("/shipments/{shipment}/custody")
-def read_custody(request: Request, shipment: str) -> CustodyMessage:
+@router.get("/shipments/{shipment}/custody", responses=problems(404))
+def read_custody(request: Request, shipment: ShipmentName) -> CustodyMessage:
     """Return who has the container since when, and every scan."""
     situation = situation_or_404(site_of(request), shipment)
     return answers.custody_message(situation.shipment.custody)
 
 
-@router.get("/shipments/{shipment}/events")
-def read_events(
-    request: Request, shipment: str, as_of: str | None = None
-) -> list[EventMessage]:
-    """Return the alarms of a shipment, oldest first."""
-    as_of_ns = instant_parameter(as_of)
-    situation = situation_or_404(site_of(request), shipment, as_of_ns)
-    return [answers.event_message(alarm) for alarm in situation.alarms.alarms]
-
-
-@router.get("/shipments/{shipment}/series")
+@router.get("/shipments/{shipment}/series", responses=problems(404, 422))
 def read_series(
     request: Request,
-    shipment: str,
-    quantity: Annotated[list[str] | None, Query()] = None,
-    max_points: int = 600,
+    shipment: ShipmentName,
+    quantity: Quantities = None,
+    max_points: MaxPoints = 600,
 ) -> SeriesListMessage:
     """Return the series of a shipment, of the quantities asked for, else of all."""
-    if not 10 <= max_points <= MAX_POINTS:
-        raise HTTPException(422, f"max_points is 10 to {MAX_POINTS}")
     site = site_of(request)
     situation = situation_or_404(site, shipment)
     limits = situation.shipment.limits
@@ -193,8 +208,8 @@ def _silences(site: Site, situation: Situation) -> tuple[tuple[float, float], ..
     return tuple(spans)
 
 
-@router.get("/shipments/{shipment}/route")
-def read_route(request: Request, shipment: str) -> RouteMessage:
+@router.get("/shipments/{shipment}/route", responses=problems(403, 404))
+def read_route(request: Request, shipment: ShipmentName) -> RouteMessage:
     """Return the way travelled; 403 where positions may not be shown."""
     if not may_see_positions(request):
         raise HTTPException(403, "positions are shown to operators only")
@@ -248,7 +263,7 @@ def fix_message(row: PositionRow) -> FixMessage:
     )
 
 
-@router.get("/gateways")
+@router.get("/gateways", responses=problems())
 def list_gateways(request: Request) -> list[HealthMessage]:
     """Return how complete the history of each gateway is."""
     desk = site_of(request).desk
@@ -256,8 +271,8 @@ def list_gateways(request: Request) -> list[HealthMessage]:
     return [answers.health_message(health) for health in found if health is not None]
 
 
-@router.get("/gateways/{gateway}")
-def read_gateway(request: Request, gateway: str) -> HealthMessage:
+@router.get("/gateways/{gateway}", responses=problems(404))
+def read_gateway(request: Request, gateway: GatewayName) -> HealthMessage:
     """Return how complete the history of a gateway is."""
     health = site_of(request).desk.health(gateway)
     if health is None:
@@ -265,8 +280,10 @@ def read_gateway(request: Request, gateway: str) -> HealthMessage:
     return answers.health_message(health)
 
 
-@router.get("/gateways/{gateway}/commands/{counter}")
-def read_command(request: Request, gateway: str, counter: int) -> CommandMessage:
+@router.get("/gateways/{gateway}/commands/{counter}", responses=problems(422))
+def read_command(
+    request: Request, gateway: GatewayName, counter: Counter
+) -> CommandMessage:
     """Return the answer to a command, null until it has come."""
     row = site_of(request).desk.series.answer(gateway, counter)
     return CommandMessage(

@@ -4,14 +4,13 @@ Everything that a page loads comes from this server: no script, style or font fr
 elsewhere, nothing inline. What people and gateways typed is text, never markup.
 """
 
-import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
 from starlette.staticfiles import StaticFiles
 
 from cloud.adapters.key_file import RegistryFile, load_signer, read_secret
@@ -19,8 +18,18 @@ from cloud.adapters.ledger import open_ledger
 from cloud.adapters.series import open_series
 from cloud.adapters.shared_clock import open_clock
 from cloud.config import Config, WebConfig, is_loopback
-from cloud.errors import CloudError
-from cloud.web import api, health, intake, live, metrics, views
+from cloud.web import (
+    alarming,
+    api,
+    auditing,
+    health,
+    intake,
+    live,
+    metrics,
+    openapi,
+    problems,
+    views,
+)
 from cloud.web.desk import Desk
 from cloud.web.site import Site
 
@@ -39,7 +48,6 @@ HEADERS: Final = {
     "Permissions-Policy": "geolocation=(), camera=(), microphone=()",
 }
 _STOP_S: Final = 2
-_log: Final = logging.getLogger(__name__)
 
 
 def create_app(site: Site) -> FastAPI:
@@ -54,9 +62,12 @@ def create_app(site: Site) -> FastAPI:
     )
     app.state.site = site
     app.middleware("http")(_defend)
-    app.add_exception_handler(CloudError, _busy)
-    for part in (views, api, health, intake, live):
+    problems.install(app)
+    for part in (views, api, alarming, auditing, health, intake, live):
         app.include_router(part.router)
+    for part in (alarming, auditing):
+        app.include_router(part.pages)
+    app.openapi = partial(openapi.document, app)  # type: ignore[method-assign]
     metrics.install(app)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app
@@ -70,15 +81,6 @@ async def _defend(
     is_static = request.url.path.startswith("/static/")
     response.headers["Cache-Control"] = "no-cache" if is_static else "no-store"
     return response
-
-
-async def _busy(_request: Request, error: Exception) -> Response:
-    _log.warning("cannot answer now: %s", error)
-    return JSONResponse(
-        {"reason": "busy", "detail": "try again in a moment"},
-        503,
-        headers={"Retry-After": "1"},
-    )
 
 
 def open_site(config: Config) -> Site:

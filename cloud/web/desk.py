@@ -137,7 +137,7 @@ class Desk:
         clock: Clock,
         authorities: Collection[str] = (),
     ) -> None:
-        self._authorities = authorities
+        self.authorities = authorities
         self.ledger = ledger
         self.series = series
         self.clock = clock
@@ -174,11 +174,17 @@ class Desk:
             heard = self._kept[1]
         else:
             entries = self.ledger.facts() + [self._entry(at) for at in spans]
-            heard = hear(entries, as_of_ns, self._authorities)
+            heard = hear(entries, as_of_ns, self.authorities)
             if as_of_ns is None:
                 self._kept = (version, heard)
         self._mark_exercises(heard.shipments)
         return heard
+
+    def entries(self) -> list[LedgerEntry]:
+        """Return facts, commands and assignments in the order of their acceptance."""
+        spans = [self._entry(at) for at in self.series.spans()]
+        found = [*self.ledger.facts(), *self.ledger.commands(), *spans]
+        return sorted(found, key=lambda entry: entry.position)
 
     def _entry(self, position: int) -> LedgerEntry:
         return self.ledger.entries_after(position - 1, 1)[0]

@@ -14,8 +14,15 @@ from starlette.concurrency import run_in_threadpool
 from cloud.dispatch import issue
 from cloud.shipments import Shipment
 from cloud.verification import Refusal, RefusalReason, VerifiedFact, verify_fact
-from cloud.web.messages import IssuedMessage, RefusedMessage, TakenMessage
-from cloud.web.site import Site, require_operator, site_of, situation_or_404
+from cloud.web.messages import IssuedMessage, TakenMessage
+from cloud.web.problems import problem, problems
+from cloud.web.site import (
+    ShipmentName,
+    Site,
+    require_operator,
+    site_of,
+    situation_or_404,
+)
 from cloud.windows import Question, expiry_ns
 from schemas.commands import Assign, CommandBody, Release, TakeFingerprint, read_command
 from schemas.contents import Contents, ProductLimits
@@ -33,10 +40,22 @@ _TTL_REAL_S: Final = 600.0  # under simulated time, a command lives so long in r
 Operator = Depends(require_operator)
 
 
+_COMMANDED: Final = problems(401, 403, 404, 409)
+_SEALED: Final = {
+    "description": "One sealed fact: a COSE_Sign1 as `dosetrail-cloud paper sign` "
+    "writes it, at most 16 KiB",
+    "required": True,
+    "content": {"application/cose": {"schema": {"type": "string", "format": "binary"}}},
+}
+
+
 class FingerprintOrder(BaseModel):
     """Which step of the dispatch fingerprint, and for how long to count."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"step": "background", "real_time_s": 300}]},
+    )
 
     step: FingerprintStep
     real_time_s: Annotated[float, Field(gt=0, le=86_400)] = 600.0
@@ -44,9 +63,13 @@ class FingerprintOrder(BaseModel):
 
 @router.post(
     "/facts",
-    responses={200: {"model": TakenMessage}, 422: {"model": RefusedMessage}},
+    responses={
+        200: {"model": TakenMessage, "description": "Held already; nothing changed"},
+        **problems(422),
+    },
     status_code=201,
     response_model=TakenMessage,
+    openapi_extra={"requestBody": _SEALED},
 )
 async def take_fact(request: Request) -> Response:
     """Take one sealed fact: 201 taken, 200 held already, 422 refused with reason."""
@@ -83,12 +106,16 @@ def _append(site: Site, fact: VerifiedFact, now_ns: int) -> Response:
 
 
 def _refused(reason: RefusalReason, detail: str) -> Response:
-    message = RefusedMessage(reason=reason, detail=detail)
-    return JSONResponse(message.model_dump(), 422)
+    return problem(422, detail, reason)
 
 
-@router.post("/shipments/{shipment}/assign", status_code=201, dependencies=[Operator])
-def assign(request: Request, shipment: str) -> IssuedMessage:
+@router.post(
+    "/shipments/{shipment}/assign",
+    status_code=201,
+    dependencies=[Operator],
+    responses=_COMMANDED,
+)
+def assign(request: Request, shipment: ShipmentName) -> IssuedMessage:
     """Tell the gateway that was packed with the shipment to follow it."""
     site = site_of(request)
     found, consignment, contents = _packed(site, shipment)
@@ -101,8 +128,13 @@ def assign(request: Request, shipment: str) -> IssuedMessage:
     return _issue(site, consignment.gateway, body)
 
 
-@router.post("/shipments/{shipment}/release", status_code=201, dependencies=[Operator])
-def release(request: Request, shipment: str) -> IssuedMessage:
+@router.post(
+    "/shipments/{shipment}/release",
+    status_code=201,
+    dependencies=[Operator],
+    responses=_COMMANDED,
+)
+def release(request: Request, shipment: ShipmentName) -> IssuedMessage:
     """Tell the gateway to follow the shipment no longer."""
     site = site_of(request)
     _found, consignment, _contents = _packed(site, shipment)
@@ -110,10 +142,13 @@ def release(request: Request, shipment: str) -> IssuedMessage:
 
 
 @router.post(
-    "/shipments/{shipment}/fingerprint", status_code=201, dependencies=[Operator]
+    "/shipments/{shipment}/fingerprint",
+    status_code=201,
+    dependencies=[Operator],
+    responses=problems(401, 403, 404, 409, 422),
 )
 def take_fingerprint(
-    request: Request, shipment: str, order: FingerprintOrder
+    request: Request, shipment: ShipmentName, order: FingerprintOrder
 ) -> IssuedMessage:
     """Tell the gateway to take a step of the dispatch fingerprint."""
     site = site_of(request)

@@ -122,77 +122,6 @@ class ArrivalMessage(Message):
     not_seen: tuple[str, ...]
 
 
-class StepMessage(Message):
-    """One side's word on a handover.
-
-    ``at`` is when it happened, ``signed_at`` when it was signed. Where ``corrected_by``
-    names a correction, the word does not hold any more.
-    """
-
-    fact: str
-    handover: str
-    at: Instant
-    signed_at: Instant
-    author: str
-    signer: str | None
-    role: str
-    manner: str
-    giver: str
-    receiver: str
-    place: str
-    condition: str
-    seal: str
-    label_transport_index: str | None
-    gateway_verdict: str | None
-    air_waybill: str | None
-    procedure: str | None
-    lock: str | None
-    photo_sha256: str | None
-    document_sha256: str | None
-    state: str
-    flags: tuple[str, ...]
-    corrected_by: str | None
-    remark: str | None
-
-
-class CustodyMessage(Message):
-    """Who has it since when, where it is bound, and every word, oldest first."""
-
-    holder: str | None
-    since: Instant | None
-    place: str | None
-    is_confirmed: bool
-    course: str
-    destination: str | None
-    is_returned: bool
-    seal: str | None
-    steps: tuple[StepMessage, ...]
-
-
-class EventMessage(Message):
-    """An alarm from its first event on."""
-
-    gateway: str
-    epoch: str
-    sequence: int
-    what: str
-    severity: str
-    text: str
-    state: str
-    exercise: bool
-    is_late: bool
-    at: Instant | None
-    cleared_at: Instant | None
-    received_at: Instant
-    sensor: str | None
-    value: float | None
-    limit: float | None
-    unit: str | None
-    repeats: int
-    acknowledged_by: str | None
-    remark: str | None
-
-
 class HealthMessage(Message):
     """How complete the history of a gateway's newest epoch is.
 
@@ -347,13 +276,6 @@ class CommandMessage(Message):
     answer: AnswerMessage | None
 
 
-class RefusedMessage(Message):
-    """Why something was refused: a closed reason, and a detail for people."""
-
-    reason: str
-    detail: str
-
-
 class RefusedPointsMessage(Message):
     """Points that the store will never take; their records are in the ledger."""
 
@@ -372,20 +294,3 @@ class StoreMessage(Message):
     behind: int
     waiting: str | None
     refused: tuple[RefusedPointsMessage, ...]
-
-
-ANSWERS: tuple[type[Message], ...] = (
-    ListMessage,
-    ShipmentMessage,
-    ArrivalMessage,
-    SeriesListMessage,
-    RouteMessage,
-    CustodyMessage,
-    EventMessage,
-    HealthMessage,
-    StoreMessage,
-    TakenMessage,
-    IssuedMessage,
-    CommandMessage,
-    RefusedMessage,
-)

@@ -10,8 +10,42 @@ from pathlib import Path
 from typing import Final
 
 import schemas
-from cloud.web.messages import ANSWERS
+from cloud.web.messages import (
+    ArrivalMessage,
+    CommandMessage,
+    HealthMessage,
+    IssuedMessage,
+    ListMessage,
+    Message,
+    RouteMessage,
+    SeriesListMessage,
+    ShipmentMessage,
+    StoreMessage,
+    TakenMessage,
+)
+from cloud.web.watch_messages import (
+    AuditMessage,
+    CustodyMessage,
+    EventMessage,
+    ProblemMessage,
+)
 
+ANSWERS: tuple[type[Message], ...] = (
+    ListMessage,
+    ShipmentMessage,
+    ArrivalMessage,
+    SeriesListMessage,
+    RouteMessage,
+    CustodyMessage,
+    EventMessage,
+    HealthMessage,
+    StoreMessage,
+    TakenMessage,
+    IssuedMessage,
+    CommandMessage,
+    ProblemMessage,
+    AuditMessage,
+)
 FOLDER: Final = Path(schemas.__file__).with_name("json")
 
 

@@ -3,9 +3,14 @@
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated
 
-from fastapi import HTTPException, Request
+from fastapi import HTTPException, Path, Query, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from cloud.errors import ConfigError
+from cloud.statements import Voice
+from cloud.watch import Contact
 from cloud.web.desk import Desk, Situation
 from cloud.web.formats import parse_instant
 from schemas.errors import MalformedError
@@ -14,13 +19,46 @@ from schemas.keys import KeyRegistry, Signer
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The parts of the site; ``shows_positions`` is false where anybody could look."""
+    """The parts of the site; ``shows_positions`` is false where anybody could look.
+
+    ``queue`` is the file of the notifications under way, if there are any.
+    """
 
     desk: Desk
     registry: Callable[[], KeyRegistry]
     signer: Signer
     operator_token: str | None
     shows_positions: bool
+    contacts: tuple[Contact, ...] = ()
+    queue: str | None = None
+
+    def voice(self) -> Voice:
+        """Return the cloud as an author, by the name that the registry gives it."""
+        key = self.registry().find(self.signer.kid)
+        if key is None:
+            raise ConfigError(
+                "keys.registry: does not know the cloud's own key; "
+                "add it with dosetrail-cloud keys add"
+            )
+        return Voice(key.owner, self.signer, self.desk.clock.exercise)
+
+
+ShipmentName = Annotated[
+    str, Path(description="The shipment's name", examples=["S-2026-1147"])
+]
+GatewayName = Annotated[
+    str, Path(description="The gateway's name", examples=["gw-ivrea-07"])
+]
+AsOf = Annotated[
+    str | None,
+    Query(
+        description="Answer with what the ledger held at this instant (RFC 3339)",
+        examples=["2026-11-26T12:00:00+01:00"],
+    ),
+]
+
+
+_BEARER = HTTPBearer(auto_error=False, description="The operators' token")
 
 
 def site_of(request: Request) -> Site:
@@ -31,14 +69,20 @@ def site_of(request: Request) -> Site:
 
 def is_operator(request: Request) -> bool:
     """Say whether a request carries the operators' token."""
-    token = site_of(request).operator_token
-    given = request.headers.get("authorization", "")
-    if token is None:
-        return False
-    return hmac.compare_digest(given.encode(), f"Bearer {token}".encode())
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    return scheme.lower() == "bearer" and is_token(site_of(request), given)
 
 
-def require_operator(request: Request) -> None:
+def is_token(site: Site, given: str) -> bool:
+    """Say whether this is the operators' token, in the same time for any other."""
+    token = site.operator_token
+    return token is not None and hmac.compare_digest(given.encode(), token.encode())
+
+
+def require_operator(
+    request: Request,
+    _given: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)] = None,
+) -> None:
     """Refuse a request without the operators' token.
 
     Raises:

@@ -5,31 +5,23 @@ that there is one place that knows how a value is written.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from cloud.adapters.series_rows import Summary
 from cloud.alarms import Alarm, Alarms, Happened, silence_until_ns
-from cloud.arrival import Arrival, is_waiting_for_vial
-from cloud.figures import u_text, unit_of, value_text
-from cloud.web import formats
-from cloud.web.answers import certain_text
+from cloud.arrival import Arrival
 from cloud.web.api import by_urgency
-from cloud.web.desk import DELIVERY_S, Desk, Situation
+from cloud.web.desk import Desk, Situation
 from cloud.web.picture import Picture, picture
+from cloud.web.rendering import page
 from cloud.web.site import Site, may_see_positions, site_of
 from cloud.web.urgency import Urgency, urgency
-from cloud.web.whereabouts import Whereabouts, leg_text, whereabouts
-from cloud.web.wording import detail_text, manner_text
+from cloud.web.whereabouts import Whereabouts, whereabouts
 
 router: Final = APIRouter(include_in_schema=False)
-TEMPLATES: Final = Path(__file__).with_name("templates")
-REPORT_INTERVAL_S: Final = 60.0
-BEAT_INTERVAL_S: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,35 +137,6 @@ class Row:
         return found if isinstance(found, Arrival) else None
 
 
-def _environment() -> Environment:
-    found = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    found.globals.update(
-        value_text=value_text,
-        u_text=u_text,
-        unit_of=unit_of,
-        local_text=formats.local_text,
-        zone_text=formats.zone_text,
-        age_text=formats.age_text,
-        duration_text=formats.duration_text,
-        rfc3339=certain_text,
-        is_waiting_for_vial=is_waiting_for_vial,
-        leg_text=leg_text,
-        detail_text=detail_text,
-        manner_text=manner_text,
-    )
-    found.globals["parts"] = found.get_template("_parts.html").module
-    return found
-
-
-_pages: Final = _environment()
-
-
 @router.get("/")
 def show_shipments(request: Request) -> HTMLResponse:
     """Show all shipments, the most urgent first."""
@@ -181,7 +144,7 @@ def show_shipments(request: Request) -> HTMLResponse:
     _now_ns, speed = desk.pace.read()
     ordered = by_urgency(desk.situations(), speed)
     rows = [Row(found, urgency(found, speed)) for found in ordered]
-    return _page("shipments.html", desk, rows=rows)
+    return page("shipments.html", desk, rows=rows)
 
 
 @router.get("/shipments/{shipment}")
@@ -190,12 +153,12 @@ def show_shipment(request: Request, shipment: str) -> HTMLResponse:
     site = site_of(request)
     situation = site.desk.situation(shipment)
     if situation is None:
-        page = _page("unknown.html", site.desk, shipment=shipment)
-        page.status_code = 404
-        return page
+        missing = page("unknown.html", site.desk, shipment=shipment)
+        missing.status_code = 404
+        return missing
     _now_ns, speed = site.desk.pace.read()
     row = Row(situation, urgency(situation, speed))
-    return _page(
+    return page(
         "shipment.html",
         site.desk,
         row=row,
@@ -208,21 +171,6 @@ def show_shipment(request: Request, shipment: str) -> HTMLResponse:
         occurrences=_occurrences(site, situation),
         silence=_silence(situation.alarms, situation.now_ns),
         may_see_positions=may_see_positions(request),
-    )
-
-
-def _page(template: str, desk: Desk, **values: object) -> HTMLResponse:
-    now_ns, speed = desk.pace.read()
-    latency_s = speed * DELIVERY_S
-    return HTMLResponse(
-        _pages.get_template(template).render(
-            now_ns=now_ns,
-            speed=speed,
-            exercise=desk.clock.exercise,
-            report_stale_s=round(2 * REPORT_INTERVAL_S + latency_s),
-            beat_stale_s=round(3 * BEAT_INTERVAL_S + latency_s),
-            **values,
-        )
     )
 
 

@@ -7,14 +7,9 @@ import jsonschema
 import pytest
 
 import schemas
-from cloud.web.messages import (
-    ANSWERS,
-    ActivityMessage,
-    ListMessage,
-    RefusedMessage,
-    ShipmentMessage,
-)
-from cloud.web.schema import documents
+from cloud.web.messages import ActivityMessage, ListMessage, ShipmentMessage
+from cloud.web.schema import ANSWERS, documents
+from cloud.web.watch_messages import ProblemMessage
 
 FOLDER = Path(schemas.__file__).with_name("json")
 
@@ -55,5 +50,5 @@ def test_an_answer_keeps_to_its_schema() -> None:
 
 
 def test_refusals_say_reason_and_detail() -> None:
-    schema = json.loads((FOLDER / "web-refused.json").read_text("utf-8"))
-    assert schema["required"] == list(RefusedMessage.model_fields)
+    schema = json.loads((FOLDER / "web-problem.json").read_text("utf-8"))
+    assert schema["required"] == list(ProblemMessage.model_fields)

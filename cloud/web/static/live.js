@@ -60,6 +60,8 @@ function exchange(fresh) {
   for (const part of document.querySelectorAll("[data-live]")) {
     const found = fresh.getElementById(part.id);
     if (!found || rendered.get(part.id) === found.innerHTML) continue;
+    // Nobody loses what they are typing: it is exchanged once the form is closed.
+    if (part.querySelector("details[open] form")) continue;
     rendered.set(part.id, found.innerHTML);
     if (part.contains(document.activeElement)) keepFocus(part, found); else part.replaceChildren(...found.childNodes);
   }
