@@ -128,6 +128,8 @@ RIGS: Final = (
     Rig("calls_fail", (("calls", 500),)),
     Rig("ext4_cuts", (("cuts", 2_000),)),
     Rig("serial_noise", (("mb", 1_000),)),
+    Rig("clock_steps", (("boots", 400),)),
+    Rig("quota", (("days", 30),)),
     Rig("simulation", (("seeds", 1_000),), read=simulation_findings),
     Rig("mutants", (("seeds", 50),), read=mutant_findings),
     Rig("disk_bytes", (("records", 2_400),), is_timed=True),

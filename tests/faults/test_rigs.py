@@ -10,7 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults import disk_bytes, ext4_cuts, opening, serial_noise
+from tests.faults import (
+    clock_steps,
+    disk_bytes,
+    ext4_cuts,
+    opening,
+    quota,
+    serial_noise,
+)
 from tests.faults.loop_disk import why_not
 from tests.faults.rig import CannotRunError, Finding, hush_within
 
@@ -56,3 +63,11 @@ def test_serial_noise_is_survived() -> None:
 def test_a_torn_outbox_opens_soon() -> None:
     (found,) = opening.find(2)
     assert found.is_held
+
+
+def test_wrong_clocks_change_no_order() -> None:
+    assert_held(clock_steps.find(12, 0))
+
+
+def test_a_quota_states_what_it_drops() -> None:
+    assert_held(quota.find(1.0))
