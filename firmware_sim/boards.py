@@ -210,9 +210,8 @@ class SensorBoard:
         return round(100 * (temperature_c + float(self._noise.normal(0.0, 0.03))))
 
     def _record(self, blow: shock.Shock, at_ns: int) -> None:
-        if blow.fall_s > 0:
-            self._keep(shock.waveform(blow, shock.LOW, self._noise), at_ns)
-        self._keep(shock.waveform(blow, shock.HIGH, self._noise), at_ns)
+        for channel in (shock.LOW, shock.HIGH):
+            self._keep(shock.waveform(blow, channel, self._noise), at_ns)
 
     def _keep(self, kept: shock.Waveform, at_ns: int) -> None:
         sensor = shock.RANGES[kept.channel]

@@ -18,6 +18,8 @@ RESTITUTION: Final = 0.3
 LOW: Final = 0
 HIGH: Final = 1
 SETTLE_S: Final = 0.05
+# What the low range keeps before the touch: falls from 7 m and the hand before them.
+PRETRIGGER_S: Final = 1.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ def specific_force(shock: Shock, times_s: Floats) -> Floats:
 def waveform(shock: Shock, channel: int, rng: np.random.Generator) -> Waveform:
     """Return what one accelerometer records of a shock, clipped at its range."""
     sensor = RANGES[channel]
-    lead_s = (shock.fall_s if channel == LOW else 0.0) + SETTLE_S / 2
+    lead_s = PRETRIGGER_S if channel == LOW else SETTLE_S / 2
     count = int((lead_s + shock.duration_s + SETTLE_S) * sensor.rate_hz)
     times_s = np.arange(count) / sensor.rate_hz - lead_s
     force = specific_force(shock, times_s) + rng.normal(0.0, 0.15, (count, 3))

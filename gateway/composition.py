@@ -7,6 +7,7 @@ from random import Random
 
 import gateway
 from gateway.adapters.key_file import load_signer
+from gateway.adapters.memory_file import MemoryFile
 from gateway.adapters.mqtt import (
     MqttBroker,
     MqttSettings,
@@ -21,6 +22,7 @@ from gateway.config import BrokerConfig, Config, PortConfig, read_file
 from gateway.delivery import Delivery, DeliveryTimes
 from gateway.duties import Duty
 from gateway.errors import ConfigError
+from gateway.estimator import srs
 from gateway.estimator.container import (
     ContainerModel,
     container_digest,
@@ -93,6 +95,7 @@ def compose(config: Config, configuration_digest: bytes) -> Agent:
     keys = load_cloud_keys(Path(config.cloud_keys))
     clock = make_clock(config)
     warm_up()
+    srs.warm_up()
     directory = Path(config.directory)
     timekeeper = Timekeeper(FLOOR_NS)
     outbox = Outbox.open(
@@ -112,6 +115,7 @@ def compose(config: Config, configuration_digest: bytes) -> Agent:
         lines=names,
         report_interval_ns=round(config.report_interval_s * NS_PER_S),
         gps_sets_clock=config.clock.gps_sets_clock,
+        memory=MemoryFile(directory / "vigil.json"),
     )
     orders = Orders(directory, config.gateway, keys, model_digest)
     orders.refuse_up_to(outbox.command_counter)
@@ -130,7 +134,10 @@ def compose(config: Config, configuration_digest: bytes) -> Agent:
             configuration_digest=configuration_digest,
             container=f"{model.name} {model.version}",
             container_digest=model_digest,
-            sensors=tuple(detector.inventory() for detector in model.detectors),
+            sensors=(
+                *(detector.inventory() for detector in model.detectors),
+                *(thermometer.inventory() for thermometer in model.thermometers),
+            ),
         ),
         heartbeat_interval_ns=round(config.heartbeat_interval_s * NS_PER_S),
         duties=_duties(config, metrics),

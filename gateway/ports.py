@@ -32,6 +32,16 @@ class Clock(Protocol):
         """
 
 
+class Memory(Protocol):
+    """One small state that outlives a restart; keeping it is best effort."""
+
+    def recall(self) -> bytes | None:
+        """Return what was kept last; None without it or where it cannot be read."""
+
+    def keep(self, state: bytes) -> None:
+        """Keep a state in place of the one before; nothing is raised."""
+
+
 class SerialLine(Protocol):
     """One open serial line."""
 

@@ -11,7 +11,8 @@ from typing import Final
 from gateway.coalescing import EventLimiter
 from gateway.estimator.container import ContainerModel
 from gateway.interval import Interval
-from gateway.shocks import Shock, WaveformShelf
+from gateway.ports import Memory
+from gateway.shocks import Shock
 from gateway.timekeeping import BoardTime, Timekeeper
 from gateway.vigil import Vigil
 from gateway.witnessing import Witnessing
@@ -31,7 +32,6 @@ from schemas.records import (
     Conditions,
     Fingerprint,
     FingerprintStep,
-    Position,
     Report,
 )
 from schemas.units import NS_PER_S
@@ -59,6 +59,7 @@ class StationPlan:
     lines: tuple[str, ...]
     report_interval_ns: int
     gps_sets_clock: bool
+    memory: Memory | None = None
 
 
 @dataclass(slots=True)
@@ -93,12 +94,10 @@ class Station:
         self._interval = Interval(started_boot_ns)
         self._lines = {line: _Line(heard_boot_ns=started_boot_ns) for line in lines}
         self._board_times = {line: BoardTime() for line in lines}
-        self._vigil = Vigil()
-        self._shelf = WaveformShelf()
+        self._vigil = Vigil(plan.model, plan.memory)
         self._limiter = EventLimiter()
         self._witnessing = Witnessing(plan.model)
         self._is_shocked = False
-        self._position: tuple[PositionReading, int] | None = None
         self._fingerprints: list[_FingerprintRun] = []
         self.assignment: Assign | None = None
         self.is_loaded = False
@@ -118,8 +117,7 @@ class Station:
         """Follow a shipment from now on, or none; ``loaded`` is of an earlier boot."""
         self.assignment = assignment
         self.is_loaded = is_loaded
-        self._vigil.is_sealed = is_loaded
-        self._vigil.follow(None if assignment is None else assignment.limits)
+        self._vigil.follow(assignment, is_loaded=is_loaded, loaded=loaded)
         self._witnessing.follow(
             () if assignment is None else assignment.contents, loaded
         )
@@ -185,11 +183,13 @@ class Station:
                 known.is_silent = True
                 lost = _silent_event(line, known, boot_ns)
                 statements += self._events([lost], boot_ns)
+        statements += self._shocks(self._vigil.due(boot_ns), boot_ns)
         return statements + _coalesced(self._limiter.due(boot_ns))
 
     def finish(self, boot_ns: int) -> list[Statement]:
         """Close the open interval and state what was held back, for a stop."""
-        statements = self._close(max(boot_ns, self._interval.from_boot_ns))
+        statements = self._shocks(self._vigil.rest(), boot_ns)
+        statements += self._close(max(boot_ns, self._interval.from_boot_ns))
         return statements + _coalesced(self._limiter.rest(boot_ns))
 
     def _hear(self, line: str, boot_ns: int) -> list[Statement]:
@@ -203,21 +203,22 @@ class Station:
 
     def _special(self, item: Reading, boot_ns: int) -> list[Statement]:
         if isinstance(item, PositionReading):
-            return self._take_position(item, boot_ns)
+            return self._take_date(item, boot_ns)
         if isinstance(item, WaveformReading):
-            shock = self._shelf.take(item, boot_ns)
-            if shock is not None:
-                self._is_shocked = True
-                event = self._vigil.shock(shock)
-                if self._limiter.take(event, boot_ns) is not None:
-                    is_alarm = event.severity is Severity.ALARM
-                    return [Statement(event, is_alarm, shock)]
+            return self._shocks(self._vigil.take_waveform(item, boot_ns), boot_ns)
         return []
 
-    def _take_position(self, reading: PositionReading, boot_ns: int) -> list[Statement]:
-        # Where the fix was lost, the last place of the interval stays, with its age.
-        if self._position is None or reading.fix is not Fix.NONE:
-            self._position = (reading, boot_ns)
+    def _shocks(
+        self, found: list[tuple[Event, Shock]], boot_ns: int
+    ) -> list[Statement]:
+        self._is_shocked |= bool(found)
+        return [
+            Statement(event, event.severity is Severity.ALARM, shock)
+            for event, shock in found
+            if self._limiter.take(event, boot_ns) is not None
+        ]
+
+    def _take_date(self, reading: PositionReading, boot_ns: int) -> list[Statement]:
         measured_at_ns = reading.measured_at_ns
         if (
             reading.fix is Fix.NONE
@@ -262,8 +263,12 @@ class Station:
             conditions=self._conditions(to_boot_ns),
         )
         self._is_shocked = False
-        statements = [Statement(self._witnessing.complete(report))]
-        statements += self._position_statement(to_boot_ns)
+        found, events = self._vigil.complete(
+            self._witnessing.complete(report), self._timekeeper.utc_ns(to_boot_ns)
+        )
+        statements = [*self._events(events, to_boot_ns), Statement(found)]
+        where = self._vigil.position(to_boot_ns)
+        statements += [] if where is None else [Statement(where)]
         return statements + self._fingerprint_statement(to_boot_ns)
 
     def _conditions(self, boot_ns: int) -> Conditions:
@@ -271,17 +276,10 @@ class Station:
             is_airborne=self.is_airborne,
             is_loaded=self.is_loaded,
             is_shocked=self._is_shocked,
-            is_alarmed=False,
+            is_alarmed=self._vigil.is_alarmed,
             utc_minus_boot_ns=self._timekeeper.utc_minus_boot_ns(),
             time_u_ns=self._timekeeper.u_ns(boot_ns),
         )
-
-    def _position_statement(self, boot_ns: int) -> list[Statement]:
-        if self._position is None:
-            return []
-        reading, heard_ns = self._position
-        self._position = None
-        return [Statement(_position(reading, max(0, boot_ns - heard_ns)))]
 
     def _fingerprint_statement(self, boot_ns: int) -> list[Statement]:
         done = [run for run in self._fingerprints if run.until_boot_ns <= boot_ns]
@@ -289,8 +287,9 @@ class Station:
         return [self._end_fingerprint(run, boot_ns) for run in done]
 
     def _end_fingerprint(self, run: _FingerprintRun, boot_ns: int) -> Statement:
-        if self.assignment is not None and run.step is FingerprintStep.LOADED:
-            self.is_loaded = self._vigil.is_sealed = True
+        is_loaded = self.assignment is not None and run.step is FingerprintStep.LOADED
+        if is_loaded:
+            self.is_loaded = True
         body = Fingerprint(
             step=run.step,
             counter=run.counter,
@@ -301,38 +300,16 @@ class Station:
             pressure_hpa=run.interval.pressure_hpa(),
             conditions=self._conditions(boot_ns),
         )
-        return Statement(self._witnessing.judge(body))
+        judged = self._witnessing.judge(body)
+        if is_loaded:
+            self._vigil.take_fingerprint(judged)
+        return Statement(judged)
 
 
 def _coalesced(event: Event | None) -> list[Statement]:
     if event is None:
         return []
     return [Statement(event, event.severity is Severity.ALARM)]
-
-
-def _position(reading: PositionReading, age_ns: int) -> Position:
-    if reading.fix is Fix.NONE:
-        # Without a fix there is no place, whatever digits the receiver printed.
-        return Position(
-            sensor=reading.sensor,
-            fix=reading.fix,
-            age_ns=age_ns,
-            measured_at_ns=reading.measured_at_ns,
-            satellites=reading.satellites,
-        )
-    return Position(
-        sensor=reading.sensor,
-        fix=reading.fix,
-        age_ns=age_ns,
-        latitude_deg=reading.latitude_deg,
-        longitude_deg=reading.longitude_deg,
-        altitude_m=reading.altitude_m,
-        measured_at_ns=reading.measured_at_ns,
-        speed_m_s=reading.speed_m_s,
-        track_deg=reading.track_deg,
-        hdop=reading.hdop,
-        satellites=reading.satellites,
-    )
 
 
 def _line_event(line: str, boot_ns: int, text: str, *, is_found: bool) -> Event:

@@ -15,6 +15,8 @@ from typing import Final
 import msgspec
 
 from gateway.errors import ConfigError
+from gateway.estimator.drops import Ruggedness
+from gateway.estimator.fittings import Thermometer, check_fittings
 from schemas.errors import ContractError
 from schemas.nuclides import nuclide
 from schemas.records import Sensor
@@ -152,7 +154,7 @@ class ContainerModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ``displacement_u_mm`` is how far the source may sit off its place at dispatch,
     ``liquid_mm_per_deg`` how far its centre moves per degree of tilt towards the side
-    that gets lower.
+    that gets lower. Without ``thermometers`` no temperature record is GDP-valid.
     """
 
     name: str
@@ -165,6 +167,8 @@ class ContainerModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     displacement_u_mm: float
     detectors: tuple[Detector, ...]
     gain_calibration: GainCalibration | None = None
+    thermometers: tuple[Thermometer, ...] = ()
+    ruggedness: Ruggedness = Ruggedness()
 
     @property
     def package_detectors(self) -> tuple[Detector, ...]:
@@ -231,6 +235,7 @@ def _check(model: ContainerModel) -> None:
         raise ValueError("attitude: not a unit vector")
     if not 0.0 < model.attitude_tolerance_deg <= 180.0:
         raise ValueError("attitude_tolerance_deg: not above 0 and up to 180")
+    check_fittings(model.thermometers, model.ruggedness)
     if not model.package_detectors:
         raise ValueError('detectors: none has role "package"')
     names = [detector.sensor for detector in model.detectors]

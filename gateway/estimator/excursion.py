@@ -1,108 +1,143 @@
 """Temperature against the label's limits, by the sensor's uncertainty.
 
-An excursion is certain when every value is beyond the limit by more than the expanded
-uncertainty for at least the dwell; it ends when the value is back inside by the
-hysteresis. A gap is neither in nor out of range: of the time between two values at
-most :data:`LONGEST_STEP_NS` counts.
+A value is certainly beyond a limit when it is so by more than the expanded
+uncertainty U, possibly when U does not let it be excluded. An excursion is stated as
+possible, then as certain, each after its dwell, and as over when the value is
+surely inside again by the hysteresis::
+
+              possible       certain
+    ----------+------|-------+---------->  T
+            limit-U limit  limit+U
+
+Cold at a limit near freezing does not wait ten minutes: what froze once has frozen.
+Time out of range adds up over all legs. A gap is neither in nor out of range: of the
+time between two values at most :data:`LONGEST_STEP_NS` counts, the rest is a gap.
 
 Source of dwell and hysteresis: practice of cold-chain recorders (10 min, 0.5 K).
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
+
+import msgspec
 
 from schemas.contents import ProductLimits
 from schemas.units import NS_PER_S
 
 DWELL_NS: Final = 600 * NS_PER_S
+FREEZE_DWELL_NS: Final = 60 * NS_PER_S
+FREEZE_C: Final = 2.0
 LONGEST_STEP_NS: Final = 60 * NS_PER_S
 HYSTERESIS_C: Final = 0.5
 # Class of the board's thermometer: +/- 0.5 K over its range, k = 2.
 EXPANDED_U_C: Final = 0.5
 
 
+class Stage(StrEnum):
+    """What is stated of an excursion."""
+
+    POSSIBLE = "possible"
+    CERTAIN = "certain"
+    OVER = "over"
+
+
 @dataclass(frozen=True, slots=True)
 class Excursion:
-    """A certain excursion: since when, how far, beyond which limit."""
+    """An excursion at a stage: since when, how far, beyond which limit."""
 
+    stage: Stage
     from_boot_ns: int
     to_boot_ns: int
     extreme_c: float
     limit_c: float
-    is_over: bool
+    is_high: bool
+    certain_ns: int
+    degree_minutes: float
 
 
-@dataclass(slots=True)
-class _Spell:
-    """Values beyond one limit, from the first one on."""
+class Side(msgspec.Struct):
+    """One limit: what was spent beyond it in all, and the spell that goes on.
 
-    from_boot_ns: int
+    It is plain data, so that it outlives a restart.
+    """
+
     limit_c: float
     is_high: bool
-    extreme_c: float
-    latest_boot_ns: int
-    seen_ns: int = 0
-    is_stated: bool = False
+    certain_total_ns: int = 0
+    possible_total_ns: int = 0
+    stated: Stage | None = None
+    from_boot_ns: int | None = None
+    extreme_c: float = 0.0
+    certain_ns: int = 0
+    possible_ns: int = 0
+    degree_minutes: float = 0.0
 
-    def add(self, boot_ns: int, temperature_c: float) -> None:
-        step_ns = min(max(boot_ns - self.latest_boot_ns, 0), LONGEST_STEP_NS)
-        self.seen_ns += step_ns
-        self.latest_boot_ns = max(boot_ns, self.latest_boot_ns)
+    @property
+    def dwell_ns(self) -> int:
+        """How long a value must stay beyond before it is stated."""
+        is_freezing = not self.is_high and self.limit_c <= FREEZE_C
+        return FREEZE_DWELL_NS if is_freezing else DWELL_NS
+
+    def take(
+        self, boot_ns: int, step_ns: int, value_c: float, expanded_u_c: float
+    ) -> Excursion | None:
+        """Take a value that stood for ``step_ns``; return what is to be stated."""
+        beyond_c = value_c - self.limit_c if self.is_high else self.limit_c - value_c
+        if beyond_c + expanded_u_c <= 0.0:
+            is_inside = beyond_c <= -HYSTERESIS_C
+            return self._inside(boot_ns) if is_inside or self.stated is None else None
+        if self.from_boot_ns is None:
+            self._begin(boot_ns, value_c)
         pick = max if self.is_high else min
-        self.extreme_c = pick(self.extreme_c, temperature_c)
+        self.extreme_c = pick(self.extreme_c, value_c)
+        self.possible_ns += step_ns
+        self.possible_total_ns += step_ns
+        if beyond_c > expanded_u_c:
+            self.certain_ns += step_ns
+            self.certain_total_ns += step_ns
+            self.degree_minutes += beyond_c * step_ns / (60 * NS_PER_S)
+        return self._outside(boot_ns)
 
-    def excursion(self, boot_ns: int, *, is_over: bool) -> Excursion:
+    def _begin(self, boot_ns: int, value_c: float) -> None:
+        self.from_boot_ns, self.extreme_c, self.stated = boot_ns, value_c, None
+        self.certain_ns = self.possible_ns = 0
+        self.degree_minutes = 0.0
+
+    def _outside(self, boot_ns: int) -> Excursion | None:
+        if self.certain_ns >= self.dwell_ns and self.stated is not Stage.CERTAIN:
+            self.stated = Stage.CERTAIN
+        elif self.possible_ns >= self.dwell_ns and self.stated is None:
+            self.stated = Stage.POSSIBLE
+        else:
+            return None
+        return self._excursion(self.stated, boot_ns)
+
+    def _inside(self, boot_ns: int) -> Excursion | None:
+        """End the spell: it is stated as over where it was stated at all."""
+        over = None
+        if self.stated is not None:
+            over = self._excursion(Stage.OVER, boot_ns)
+        self.from_boot_ns = self.stated = None
+        return over
+
+    def _excursion(self, stage: Stage, boot_ns: int) -> Excursion:
+        from_ns = self.from_boot_ns or 0
         return Excursion(
-            from_boot_ns=self.from_boot_ns,
-            to_boot_ns=max(boot_ns, self.from_boot_ns),
+            stage=stage,
+            from_boot_ns=from_ns,
+            to_boot_ns=max(boot_ns, from_ns),
             extreme_c=self.extreme_c,
             limit_c=self.limit_c,
-            is_over=is_over,
+            is_high=self.is_high,
+            certain_ns=self.certain_ns,
+            degree_minutes=self.degree_minutes,
         )
 
 
-class ExcursionMonitor:
-    """Follows one temperature sensor against one product's limits."""
-
-    def __init__(self, limits: ProductLimits) -> None:
-        self._limits = limits
-        self._spell: _Spell | None = None
-
-    def take(self, boot_ns: int, temperature_c: float) -> Excursion | None:
-        """Take a value; return an excursion when it becomes certain or ends."""
-        above_c = temperature_c - self._limits.temperature_max_c - EXPANDED_U_C
-        lowest_c = self._limits.temperature_min_c
-        below_c = float("-inf")
-        if lowest_c is not None:
-            below_c = lowest_c - temperature_c - EXPANDED_U_C
-        ended = self._end(boot_ns, above_c, below_c)
-        if max(above_c, below_c) <= 0.0:
-            return ended
-        if self._spell is None:
-            is_high = lowest_c is None or above_c > 0.0
-            limit_c = self._limits.temperature_max_c
-            if not is_high and lowest_c is not None:
-                limit_c = lowest_c
-            self._spell = _Spell(boot_ns, limit_c, is_high, temperature_c, boot_ns)
-        return ended or self._outside(self._spell, boot_ns, temperature_c)
-
-    def _end(self, boot_ns: int, above_c: float, below_c: float) -> Excursion | None:
-        """End the spell, if the value does: at once while it is not yet certain."""
-        spell = self._spell
-        if spell is None:
-            return None
-        beyond_c = above_c if spell.is_high else below_c
-        is_inside = beyond_c <= -(EXPANDED_U_C + HYSTERESIS_C)
-        if beyond_c > 0.0 or (spell.is_stated and not is_inside):
-            return None
-        self._spell = None
-        return spell.excursion(boot_ns, is_over=True) if spell.is_stated else None
-
-    def _outside(
-        self, spell: _Spell, boot_ns: int, temperature_c: float
-    ) -> Excursion | None:
-        spell.add(boot_ns, temperature_c)
-        if spell.is_stated or spell.seen_ns < DWELL_NS:
-            return None
-        spell.is_stated = True
-        return spell.excursion(boot_ns, is_over=False)
+def sides(limits: ProductLimits) -> list[Side]:
+    """Return the limits to follow: the upper one, and the lower one if there is one."""
+    found = [Side(limits.temperature_max_c, True)]
+    if limits.temperature_min_c is not None:
+        found.append(Side(limits.temperature_min_c, False))
+    return found

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from gateway.estimator.flight import FlightChange, FlightMonitor
+from gateway.estimator.flight import FlightChange, FlightMemory, FlightMonitor
 from schemas.readings import Fix
 
 NS = 10**9
@@ -199,3 +199,55 @@ def test_memory_is_bounded_whatever_the_rate() -> None:
     for tick in range(30_000):
         monitor.take_pressure(tick * NS // 10, 1000.0)
     assert len(monitor._pressures) <= 30_000 // 100 + 1
+
+
+def test_a_jet_is_silent_before_its_cabin_has_fallen_by_40_hpa() -> None:
+    (_, off), _landed = fly(FLIGHT)
+    # 10.75 hPa a minute from minute 30 on: 40 hPa would be minute 33.7.
+    assert 30 < off < 32.6
+
+
+def test_with_an_aircraft_s_speed_ten_hpa_are_enough() -> None:
+    changes = fly(FLIGHT, lambda s: (Fix.FIX_3D, 90.0 if s > 30 * 60 else 8.0))
+    assert changes[0][0] is FlightChange.TOOK_OFF
+    assert 30 < changes[0][1] < 31.5
+
+
+def resumed(memory: FlightMemory, profile: Profile) -> list[FlightChange]:
+    monitor = FlightMonitor()
+    monitor.resume(memory)
+    found = [
+        monitor.take_pressure(second * NS, at(profile, second / 60))
+        for second in range(0, int(profile[-1][0] * 60), 5)
+    ]
+    return [change for change in found if change is not None]
+
+
+def test_silence_survives_a_restart_in_flight() -> None:
+    monitor = FlightMonitor()
+    for second in range(0, 60 * 60, 5):
+        monitor.take_pressure(second * NS, at(FLIGHT, second / 60))
+    assert monitor.memory.is_airborne
+    again = FlightMonitor()
+    again.resume(monitor.memory)
+    assert again.is_airborne
+    rest: Profile = [(0, 795), (80, 795), (105, 1005), (180, 1005)]
+    assert resumed(monitor.memory, rest) == [FlightChange.LANDED]
+
+
+def test_a_run_that_begins_in_a_cabin_knows_it_by_the_ground_before() -> None:
+    cabin: Profile = [(0, 795), (30, 795)]
+    assert resumed(FlightMemory(latest_hpa=1009.0), cabin) == [FlightChange.TOOK_OFF]
+    # A depot in the Andes remembers its own pressure; a new gateway nothing.
+    assert resumed(FlightMemory(latest_hpa=790.0), cabin) == []
+    assert resumed(FlightMemory(), cabin) == []
+
+
+def test_a_fix_at_road_speed_lands_it_at_any_height() -> None:
+    quito: Profile = [(0, 1010), (30, 1010), (50, 780), (140, 780), (150, 735)]
+    long = [*quito, (240.0, 735.0)]
+
+    def fix_at(second: int) -> tuple[Fix, float | None]:
+        return (Fix.FIX_3D, 12.0) if second > 160 * 60 else (Fix.NONE, None)
+
+    assert kinds(fly(long, fix_at)) == BOTH

@@ -22,6 +22,8 @@ MODEL_KEYS: dict[str, type] = {
     "liquid_mm_per_deg": float,
     "displacement_u_mm": float,
     "detectors": list,
+    "thermometers": list,
+    "ruggedness": dict,
 }
 CALIBRATION_KEYS: dict[str, type] = {
     "certificate": str,
@@ -53,6 +55,19 @@ DETECTOR_KEYS: dict[str, type] = {
     "calibration_due": str,
     "sensitivities": list,
 }
+THERMOMETER_KEYS: dict[str, type] = {
+    "sensor": str,
+    "expanded_u_c": float,
+    "calibration_certificate": str,
+    "calibrated_at": str,
+    "calibration_due": str,
+}
+RUGGEDNESS_KEYS: dict[str, type] = {
+    "restitution": float,
+    "restitution_u": float,
+    "critical_acceleration_m_s2": float,
+    "critical_velocity_change_m_s": float,
+}
 SENSITIVITY_KEYS: dict[str, type] = {
     "nuclide": str,
     "count_rate_per_s_gbq": float,
@@ -65,6 +80,10 @@ def problems(model: dict[str, Any]) -> list[str]:
     """Everything that is wrong with a container model; empty when nothing is."""
     released = model.get("gain_calibration")
     found = _shape(_without(model, "gain_calibration"), MODEL_KEYS, "model")
+    for thermometer in model.get("thermometers", []):
+        found += _shape(thermometer, THERMOMETER_KEYS, "thermometers")
+        found += _calibration_problems(thermometer, thermometer["sensor"])
+    found += _shape(model.get("ruggedness", {}), RUGGEDNESS_KEYS, "ruggedness")
     if released is not None:
         found += _shape(released, CALIBRATION_KEYS, "gain_calibration")
     if found:

@@ -1,0 +1,98 @@
+"""One verdict on the package, from witnesses of different kinds.
+
+- "no change seen": every witness is heard and none has seen one. Never more than that.
+- "suspected": one has. It stays so until the shipment is released: nothing that was
+  seen is unseen. Confirmed - only then may a page be red - when a witness of another
+  kind agrees: shock, lid, tilt or a second detector.
+- "unknown": nothing was seen, and not everything could be looked at.
+
+It replaces no look, survey or wipe, and cancels no dose by itself.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from schemas.events import Event, EventKind, Severity
+from schemas.findings import Integrity, IntegrityVerdict
+
+LID_REASON: Final = "lid-open"
+
+
+class Kind(StrEnum):
+    """A kind of witness."""
+
+    DOSE_RATE = "dose rate"
+    SECOND_DETECTOR = "second detector"
+    LID = "lid"
+    SHOCK = "shock"
+    TILT = "tilt"
+
+
+# What makes a suspicion by itself; the others only confirm one.
+_SUSPICIOUS: Final = frozenset({Kind.DOSE_RATE, Kind.SECOND_DETECTOR, Kind.LID})
+
+
+class IntegrityState(msgspec.Struct):
+    """What was seen since the shipment was assigned; plain data for a restart."""
+
+    seen: dict[Kind, str] = msgspec.field(default_factory=dict)
+    hard_shock: str | None = None
+
+
+class IntegrityWatch:
+    """Collects what the witnesses of one shipment have seen."""
+
+    def __init__(self) -> None:
+        self.state = IntegrityState()
+
+    def follow(self) -> None:
+        """Begin a shipment."""
+        self.state = IntegrityState()
+
+    def take(self, event: Event) -> None:
+        """Take an event that this gateway states of a sealed package."""
+        match event.what:
+            case EventKind.SHOCK if event.severity is Severity.ALARM:
+                self.state.hard_shock = self.state.hard_shock or event.text
+                self.see(Kind.SHOCK, event.text)
+            case EventKind.SHOCK if event.reason != "handling":
+                self.see(Kind.SHOCK, event.text)
+            case EventKind.TAMPER if event.severity is Severity.ALARM:
+                self.see(Kind.LID, event.text)
+            case EventKind.DOSE_RATE if event.severity is Severity.ALARM:
+                is_other = self._is_other_detector(event)
+                kind = Kind.SECOND_DETECTOR if is_other else Kind.DOSE_RATE
+                self.see(kind, f"{event.text} ({event.sensor})")
+            case _:
+                pass
+
+    def see(self, kind: Kind, words: str) -> None:
+        """Note what a witness saw; the first time counts."""
+        self.state.seen.setdefault(kind, words)
+
+    def verdict(
+        self, unheard: tuple[str, ...], notes: tuple[str, ...] = ()
+    ) -> Integrity:
+        """Return the verdict so far.
+
+        Args:
+            unheard: what could not be looked at now.
+            notes: what this container can never look at.
+        """
+        seen = self.state.seen
+        suspicious = [kind for kind in seen if kind in _SUSPICIOUS]
+        is_hard = self.state.hard_shock is not None
+        if suspicious or is_hard:
+            is_confirmed = bool(suspicious) and len(seen) >= 2
+            return Integrity(
+                IntegrityVerdict.SUSPECTED, is_confirmed, tuple(seen.values())
+            )
+        if unheard:
+            return Integrity(IntegrityVerdict.UNKNOWN, False, unheard)
+        return Integrity(IntegrityVerdict.NO_CHANGE_SEEN, False, notes)
+
+    def _is_other_detector(self, event: Event) -> bool:
+        first = self.state.seen.get(Kind.DOSE_RATE)
+        return first is not None and f"({event.sensor})" not in first
