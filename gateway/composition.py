@@ -22,7 +22,6 @@ from gateway.config import BrokerConfig, Config, PortConfig, read_file
 from gateway.delivery import Delivery, DeliveryTimes
 from gateway.duties import Duty
 from gateway.errors import ConfigError
-from gateway.estimator import srs
 from gateway.estimator.container import (
     ContainerModel,
     container_digest,
@@ -95,7 +94,6 @@ def compose(config: Config, configuration_digest: bytes) -> Agent:
     keys = load_cloud_keys(Path(config.cloud_keys))
     clock = make_clock(config)
     warm_up()
-    srs.warm_up()
     directory = Path(config.directory)
     timekeeper = Timekeeper(FLOOR_NS)
     outbox = Outbox.open(

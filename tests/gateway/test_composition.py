@@ -47,6 +47,9 @@ def kernels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Compile the kernels once for all the processes of this module."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NUMBA_CACHE_DIR", str(tmp_path_factory.mktemp("kernels")))
+        # Before any of them runs: on a busy machine it takes longer than patience.
+        warm_up = [sys.executable, "-m", "gateway", "warm-up"]
+        subprocess.run(warm_up, cwd=ROOT, check=True, capture_output=True)
         yield
 
 
