@@ -20,6 +20,7 @@ class Rig(NamedTuple):
     sizes: tuple[tuple[str, float], ...]
     name: str = ""
     is_timed: bool = False
+    package: str = "tests.faults"
     read: Callable[[Json, bool], Iterator[Finding]] | None = None
 
     @property
@@ -29,7 +30,7 @@ class Rig(NamedTuple):
 
     def arguments(self, scale: float) -> list[str]:
         """Return its command line, sizes scaled, at least one of each."""
-        words = ["-m", f"tests.faults.{self.module}"]
+        words = ["-m", f"{self.package}.{self.module}"]
         for option, size in self.sizes:
             words += [f"--{option}", f"{max(round(size * scale), min(size, 1))}"]
         return words
@@ -135,4 +136,6 @@ RIGS: Final = (
     Rig("disk_bytes", (("records", 2_400),), is_timed=True),
     Rig("opening", (("mib", 256),), is_timed=True),
     Rig("soak", (("warm-up-s", 600), ("watch-s", 1200))),
+    Rig("bench_activity", (("runs", 4_000),), package="tests.benchmarks"),
+    Rig("bench_robustness", (("runs", 4_000),), package="tests.benchmarks"),
 )

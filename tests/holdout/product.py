@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from gateway.estimator.filtering import LiveFilter
+from gateway.estimator.fraction import fraction_remaining
 from gateway.estimator.fusion import fit
 from gateway.estimator.journal import Journal, journal
 from gateway.estimator.model import Channel, ForwardModel
@@ -137,3 +138,15 @@ def followed(model: ForwardModel, entries: Journal) -> Estimate:
     live = LiveFilter(model, 0)
     live.take(entries)
     return Estimate(live.log_ratio, live.log_ratio_u)
+
+
+def remaining(model: ForwardModel, entries: Journal, bins_each: int) -> Estimate:
+    """Return ln of the fraction that the last bins have of the first ones."""
+    number = np.arange(len(entries.begin_s))
+    said = fraction_remaining(
+        model,
+        entries,
+        number < bins_each,
+        number >= len(number) - bins_each,
+    )
+    return Estimate(float(np.log(said.ratio)), said.ratio_u / said.ratio)

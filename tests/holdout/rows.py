@@ -184,6 +184,24 @@ def _with_fingerprint(truth: Truth, rng: np.random.Generator) -> tuple[float, Es
     return float(drawn[ACTIVITY]), said
 
 
+def fraction_campaign(runs: int) -> Score:
+    """Return how the fraction remaining since dispatch does: nothing is lost.
+
+    Ten minutes of fingerprint against the last ten of six hours; the ratio of the
+    score is over the standard uncertainty that is said, gain and certificate unknown.
+    """
+    truth = Row("6 h", 6).truth()
+    rng = np.random.default_rng([SEED, 998])
+    found = [(0.0, _fraction(truth, rng)) for _ in range(runs)]
+    return score(found, float(np.mean([said.u for _, said in found])))
+
+
+def _fraction(truth: Truth, rng: np.random.Generator) -> Estimate:
+    seen = counts(truth, truth.draw(rng), rng)
+    model = product.forward_model(truth.design)
+    return product.remaining(model, product.as_journal(truth.bins, seen), 10)
+
+
 def table(outcomes: list[Outcome]) -> Iterator[str]:
     """Yield the table for people, in Markdown; figures in percent."""
     yield "| scenario | bound | van Trees | " + " | ".join(ESTIMATORS) + " | verdict |"

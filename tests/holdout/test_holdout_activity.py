@@ -6,8 +6,16 @@ import pytest
 from tests.holdout import counting, product, referee
 from tests.holdout.bound import expected_bound, jacobian, van_trees_bound
 from tests.holdout.matched import ACTIVITY, DEAD, Design, Truth, bins, cosmic_growth
-from tests.holdout.rows import COVERAGE_LIMITS, JUDGED, ROWS, Row, campaign
-from tests.holdout.rows import fingerprint_control as play_fingerprint_control
+from tests.holdout.rows import (
+    COVERAGE_LIMITS,
+    JUDGED,
+    ROWS,
+    Row,
+    Score,
+    campaign,
+    fingerprint_control,
+    fraction_campaign,
+)
 
 BY_NAME = {row.name: row for row in ROWS}
 
@@ -30,10 +38,26 @@ def test_error_and_interval_are_as_good_as_the_bound_allows(name: str) -> None:
 
 
 def test_a_gain_from_the_vials_own_fingerprint_must_not_pass() -> None:
-    control = play_fingerprint_control(150)
+    control = fingerprint_control(150)
     # 0.60 is due: 1.1 % said, 2.5 % true.
     assert control.coverage < 0.75 < COVERAGE_LIMITS[0]
     assert control.rmse == pytest.approx(0.025, rel=0.25)
+
+
+def test_the_fraction_remaining_errs_as_it_says() -> None:
+    fraction = fraction_campaign(200)
+    assert fraction.holds(200), fraction
+    # Five to ten times sharper than the activity, which the papers ask for.
+    assert fraction.rmse < 0.0035
+
+
+def test_a_gate_widens_only_where_runs_are_few() -> None:
+    assert Score(0.0, 0.011, 1.04, 0.95).holds(4000)
+    assert not Score(0.0, 0.011, 1.06, 0.95).holds(4000)
+    assert not Score(0.0, 0.011, 0.94, 0.95).holds(4000)
+    assert not Score(0.0, 0.011, 1.00, 0.93).holds(4000)
+    assert Score(0.0, 0.011, 1.06, 0.93).holds(300)
+    assert not Score(0.0, 0.011, 1.20, 0.95).holds(300)
 
 
 @pytest.mark.parametrize(
