@@ -4,7 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
-from schemas.findings import ShockFinding
+from schemas.findings import ChangeFinding, ShockFinding
 
 
 class EventKind(StrEnum):
@@ -44,7 +44,8 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     ``value``, its standard uncertainty ``value_u`` and ``limit`` are in ``unit``.
     ``count`` says how many events one coalesced event stands for.
     ``expected_end_ns`` is for announced silence. ``evidence_parts`` is the number of
-    evidence records that follow; ``shock`` is what they were found to say.
+    evidence records that follow; ``shock`` is what they were found to say. ``change``
+    is what a change of the counts is laid to.
     """
 
     what: EventKind
@@ -63,6 +64,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     evidence_parts: int | None = None
     value_u: float | None = None
     shock: ShockFinding | None = None
+    change: ChangeFinding | None = None
 
 
 class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):

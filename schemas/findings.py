@@ -89,6 +89,36 @@ class DoseRatio(msgspec.Struct, frozen=True, omit_defaults=True):
     to_boot_ns: int
 
 
+class Cause(StrEnum):
+    """What may have changed the counts; closed, in the order of a page."""
+
+    DISPLACEMENT = "displacement"
+    LOSS = "loss"
+    GROWTH = "growth"
+    NEARBY = "nearby"
+    COSMIC = "cosmic"
+    PLACE = "place"
+    FAILURE = "failure"
+    SATURATION = "saturation"
+
+
+class ChangeFinding(msgspec.Struct, frozen=True):
+    """What a change of the counts is laid to, and what else it could be.
+
+    ``odds`` are those of ``cause`` against ``second``. ``amplitude`` is in mm for a
+    displacement, in 1/s at the event's detector for something nearby, else a share of
+    what was expected. ``statistic`` is the logarithm of the likelihood ratio at which
+    it was noticed.
+    """
+
+    cause: Cause
+    probability: float
+    amplitude: float
+    second: Cause
+    odds: float
+    statistic: float
+
+
 class IntegrityVerdict(StrEnum):
     """The gateway's one word on its package; it replaces no look, survey or wipe."""
 

@@ -300,6 +300,14 @@ KEYS: Final[Mapping[str, int]] = {
     "on_behalf_of": 267,
     "is_over": 268,
     "corrective": 269,
+    # a change of the counts
+    "change": 270,
+    "cause": 271,
+    "probability": 272,
+    "amplitude": 273,
+    "second": 274,
+    "odds": 275,
+    "statistic": 276,
 }
 NAMES: Final[Mapping[int, str]] = {key: name for name, key in KEYS.items()}
 

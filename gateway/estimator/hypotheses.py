@@ -25,30 +25,17 @@ Source: Jeffreys, Theory of Probability (1961), chapter 5, for the averaging.
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from itertools import product
 from typing import Final
 
 import numpy as np
 
 from gateway.estimator.kernels import Floats
+from schemas.findings import Cause
 
 GRID: Final = 48
 # A neighbour's radiation reaches the other detectors through the container, if at all.
 FAR_SHARE: Final = (0.0, 0.03, 0.1, 0.3, 0.6)
-
-
-class Cause(StrEnum):
-    """What may have changed; closed, in the order of a page."""
-
-    DISPLACEMENT = "displacement"
-    LOSS = "loss"
-    GROWTH = "growth"
-    NEARBY = "nearby"
-    COSMIC = "cosmic"
-    PLACE = "place"
-    FAILURE = "failure"
-    SATURATION = "saturation"
 
 
 # Causes that are no alarm when they are the likely ones: the surroundings changed.

@@ -29,7 +29,6 @@ import numpy as np
 from gateway.estimator import changes
 from gateway.estimator.filtering import Innovations, LiveFilter
 from gateway.estimator.hypotheses import (
-    Cause,
     Circumstances,
     Suspect,
     Window,
@@ -37,6 +36,7 @@ from gateway.estimator.hypotheses import (
 )
 from gateway.estimator.journal import Floats, Journal, cosmic_growth
 from gateway.estimator.model import ForwardModel, Parameter
+from schemas.findings import Cause
 
 # Bins that are remembered: the longest a change may have gone unnoticed.
 MEMORY: Final = 360

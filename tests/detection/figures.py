@@ -14,8 +14,8 @@ from typing import Final
 
 import numpy as np
 
-from gateway.estimator.hypotheses import Cause
 from gateway.estimator.watch import Thresholds
+from schemas.findings import Cause
 from tests.detection.days import Event
 from tests.detection.trials import (
     SETTINGS,
@@ -35,6 +35,7 @@ ASKED_MIN: Final = (
     (Trial(Event.DISPLACEMENT, 0.5, Cause.DISPLACEMENT), 10.0),
     (Trial(Event.OUTER, 0.5, Cause.NEARBY), 10.0),
 )
+
 # At twice the size that is asked to be noticed the name must be right.
 NAMED: Final = (
     Trial(Event.LOSS, 0.01, Cause.LOSS),

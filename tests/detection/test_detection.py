@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from gateway.estimator.hypotheses import Cause
 from gateway.estimator.watch import Thresholds
+from schemas.findings import Cause
 from tests.detection.days import BINS, DEFAULT, INNER_PAIR, Build, Event, draw_day
 from tests.detection.trials import SETTINGS, Trial, delay, false_alarms
 

@@ -11,10 +11,10 @@ import numpy as np
 
 from gateway.estimator.assembly import forward_model
 from gateway.estimator.container import ContainerModel, read_container
-from gateway.estimator.hypotheses import Cause
 from gateway.estimator.model import ForwardModel
 from gateway.estimator.watch import Change, Thresholds
 from schemas.contents import ProductionRoute
+from schemas.findings import Cause
 from tests import builders
 from tests.detection.campaign import Gateway, journal_of
 from tests.detection.days import BIN_S, DEFAULT, INNER_PAIR, Build, Day, Event, draw_day

@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gateway.estimator.hypotheses import Cause, Circumstances, Suspect, Window, suspects
+from gateway.estimator.hypotheses import Circumstances, Suspect, Window, suspects
 from gateway.estimator.kernels import Floats
+from schemas.findings import Cause
 
 SENSORS = ("inner-1", "inner-2", "outer-1", "outer-2")
 LIVE_S = 600.0

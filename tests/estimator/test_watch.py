@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from gateway.estimator.filtering import LiveFilter
-from gateway.estimator.hypotheses import Cause, Circumstances
+from gateway.estimator.hypotheses import Circumstances
 from gateway.estimator.journal import Floats, journal
 from gateway.estimator.watch import Change, ChangeWatch, Thresholds
+from schemas.findings import Cause
 from tests.detection.days import INNER_PAIR, LU177_S
 from tests.detection.trials import SETTINGS
 

@@ -20,6 +20,8 @@ from schemas.estimates import (
 )
 from schemas.events import Event, EventKind, Severity
 from schemas.findings import (
+    Cause,
+    ChangeFinding,
     DoseRatio,
     Handling,
     Integrity,
@@ -56,6 +58,14 @@ SHOCK: Final = ShockFinding(
     srs_maximax_m_s2=(31.5, 1012.0),
     srs_positive_m_s2=(31.5, 1012.0),
     srs_negative_m_s2=(0.0, 288.0),
+)
+CHANGE: Final = ChangeFinding(
+    cause=Cause.DISPLACEMENT,
+    probability=0.97,
+    amplitude=1.03,
+    second=Cause.FAILURE,
+    odds=33.5,
+    statistic=17.2,
 )
 THERMAL: Final = ThermalSummary(
     sensor="board/temperature-0",
@@ -167,6 +177,18 @@ FURTHER: Final[tuple[tuple[str, Body], ...]] = (
             unit="m",
             evidence_parts=9,
             shock=SHOCK,
+        ),
+    ),
+    (
+        "change of the counts",
+        Event(
+            what=EventKind.INTEGRITY,
+            severity=Severity.WARNING,
+            from_boot_ns=5,
+            to_boot_ns=360_000_000_005,
+            text="counts changed: displacement of 1.0 mm",
+            reason="displacement",
+            change=CHANGE,
         ),
     ),
     (
