@@ -15,6 +15,7 @@ Source: GUM 5.1.2; 10 CFR 35.63 for what a dosage determination is.
 import math
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from cloud.windows import (
     COVERAGE_FACTOR,
@@ -27,6 +28,8 @@ from cloud.windows import (
 from schemas.contents import Contents
 from schemas.estimates import Witness
 from schemas.facts import Assay
+
+MOST_GAIN_U_RATIO: Final = 0.1  # a gain less sure than this is none to work with
 
 
 class Standing(StrEnum):
@@ -120,13 +123,19 @@ def _remarks(contents: Contents, assay: Assay) -> tuple[str, ...]:
 
 
 def propose_gain(compared: Comparison, witness: Witness | None) -> GainProposal | None:
-    """Return the gain that an assay proposes; None where it can propose none."""
+    """Return the gain that an assay proposes; None where it is worth no proposal.
+
+    The detectors must have seen the vial, to 10 % with the assay's own part, and the
+    assay must have no remark.
+    """
     if witness is None or witness.ratio is None or witness.ratio_u is None:
         return None
     if compared.remarks or witness.ratio <= 0:
         return None
     gain_ratio = witness.ratio / (1 + compared.off_ratio)
     assay_u_ratio = assay_expanded_ratio(compared.assay) / COVERAGE_FACTOR
-    # The certificate's error is in both and cancels: what was expected was from it.
+    # What was expected was from the certificate, whose error is in both and cancels.
     u_ratio = math.hypot(witness.ratio_u / witness.ratio, assay_u_ratio)
+    if u_ratio > MOST_GAIN_U_RATIO:
+        return None
     return GainProposal(gain_ratio, gain_ratio * u_ratio)

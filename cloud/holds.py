@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Final
 
 from cloud.shipments import Shipment
-from cloud.windows import label_activity_gbq
+from cloud.windows import is_in_reach, label_activity_gbq
 from schemas.errors import UnknownWordError
 from schemas.facts import Certificate, Confirmation, Decision, Fact, Order
 from schemas.products import product
@@ -100,7 +100,10 @@ def certificate_hold(shipment: Shipment) -> Hold | None:
     contents = stated.body.contents
     try:
         label = product(contents.product)
+        is_near = is_in_reach(contents, plan.planned_at_ns)
     except UnknownWordError:
+        return None
+    if not is_near:
         return None
     then_gbq = label_activity_gbq(contents, label, plan.planned_at_ns)
     least_gbq = order.prescribed_activity_gbq * (1 - order.tolerance_ratio)

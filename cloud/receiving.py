@@ -47,6 +47,13 @@ def receipt_due_ns(received_ns: int, profile: CentreProfile | None) -> int | Non
     """
     if profile is None or zone_of(profile.time_zone) is None:
         return received_ns + DUE_AFTER_NS
+    try:
+        return _due_by_hours(received_ns, profile)
+    except (OverflowError, ValueError, OSError):
+        return None  # an instant that no calendar has
+
+
+def _due_by_hours(received_ns: int, profile: CentreProfile) -> int | None:
     local = local_time(received_ns, profile.time_zone)
     if _is_open(local, profile):
         return received_ns + DUE_AFTER_NS

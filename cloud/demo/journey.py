@@ -187,8 +187,10 @@ class Journey:
 
     async def _dispatch(self, world: World) -> None:
         """Papers in, gateway assigned, background counted; then the journey."""
-        self._screen.step("papers: order, certificate, consignment")
+        self._screen.step("papers: order, confirmation, certificate, consignment")
+        await self._say("centre", papers.profile())
         await self._say("order-desk", papers.order())
+        await self._say("producer", papers.confirmation())
         await self._say("producer", papers.certificate())
         await self._say("producer", papers.consignment(*stage.packing()))
         world.tell({"speed": CAREFUL_SPEED})
@@ -216,12 +218,14 @@ class Journey:
         match news["what"]:
             case "fingerprint":
                 world.tell({"speed": min(CAREFUL_SPEED, self._speed)})
+                await self._say("producer", papers.survey_at(utc_ns), utc_ns)
                 await self._fingerprint("loaded", _LOADED_S)
                 world.tell({"speed": self._speed})
             case "handover":
                 await self._handover(news, utc_ns)
             case "accept":
-                await self._say("centre", papers.acceptance(), utc_ns)
+                await self._say("centre", papers.assay_at(utc_ns), utc_ns)
+                await self._say("centre", papers.acceptance_at(utc_ns), utc_ns)
                 self._arrived.set()
             case _:
                 pass

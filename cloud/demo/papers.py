@@ -11,12 +11,25 @@ import msgspec
 
 from cloud.errors import ConfigError
 from cloud.papers import read_paper
-from schemas.facts import Acceptance, Certificate, Consignment, FactBody, Order
+from schemas.facts import (
+    Acceptance,
+    Assay,
+    CentreProfile,
+    Certificate,
+    Confirmation,
+    Consignment,
+    FactBody,
+    Order,
+    Survey,
+)
+from schemas.nuclides import decay_factor, nuclide
+from schemas.units import NS_PER_S
 
 FOLDER: Final = Path(__file__).parent / "papers"
 # As the papers have them; read here they would be needed wherever this is imported.
 SHIPMENT: Final = "S-2026-1147"
 SEAL: Final = "DT-884213"
+_MONITORING_NS: Final = 1800 * NS_PER_S
 T = TypeVar("T", bound=FactBody)
 
 
@@ -56,9 +69,47 @@ def consignment(gateway: str, container: str, container_digest: bytes) -> Consig
     )
 
 
+def confirmation() -> Confirmation:
+    """Return the producer's answer to the order."""
+    return _read("confirmation.toml", Confirmation)
+
+
+def profile() -> CentreProfile:
+    """Return the centre's own figures."""
+    return _read("centre-profile.toml", CentreProfile)
+
+
+def survey_at(utc_ns: int) -> Survey:
+    """Return the survey at dispatch, as taken at an instant."""
+    return msgspec.structs.replace(_read("survey.toml", Survey), measured_at_ns=utc_ns)
+
+
+def assay_at(utc_ns: int) -> Assay:
+    """Return the centre's assay of the same vial, as measured at an instant."""
+    paper = _read("assay.toml", Assay)
+    elapsed_s = (utc_ns - paper.measured_at_ns) / NS_PER_S
+    factor = decay_factor(
+        nuclide(certificate().contents.nuclide).half_life_s, elapsed_s
+    )
+    return msgspec.structs.replace(
+        paper,
+        measured_at_ns=utc_ns,
+        activity_gbq=paper.activity_gbq * factor,
+        activity_expanded_u_gbq=paper.activity_expanded_u_gbq * factor,
+    )
+
+
 def acceptance() -> Acceptance:
     """Return the centre's decision at arrival."""
     return _read("acceptance.toml", Acceptance)
+
+
+def acceptance_at(utc_ns: int) -> Acceptance:
+    """Return the centre's decision at an instant, half an hour after receipt."""
+    received_ns = utc_ns - _MONITORING_NS
+    return msgspec.structs.replace(
+        acceptance(), received_at_ns=received_ns, surveyed_at_ns=utc_ns
+    )
 
 
 def _read(name: str, kind: type[T]) -> T:

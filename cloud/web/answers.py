@@ -54,7 +54,8 @@ def _activity(activity: Activity) -> ActivityMessage:
     )
 
 
-def _window(window: Window | None, appointment_ns: int) -> WindowMessage | None:
+def window_message(window: Window | None, appointment_ns: int) -> WindowMessage | None:
+    """Return a window as answered, None for none."""
     if window is None:
         return None
     return WindowMessage(
@@ -134,10 +135,10 @@ def arrival_message(
         eta_remarks=eta.remarks if eta else (),
         at_appointment=_activity(estimate.at_appointment),
         at=_activity_then(question, at_ns),
-        whole_vial=_window(estimate.whole_vial, appointment_ns),
-        surely_inside=_window(estimate.surely, appointment_ns),
-        by_volume=_window(estimate.by_volume, appointment_ns),
-        surely_by_volume=_window(estimate.surely_by_volume, appointment_ns),
+        whole_vial=window_message(estimate.whole_vial, appointment_ns),
+        surely_inside=window_message(estimate.surely, appointment_ns),
+        by_volume=window_message(estimate.by_volume, appointment_ns),
+        surely_by_volume=window_message(estimate.surely_by_volume, appointment_ns),
         volume=_volume(estimate),
         expires_at=certain_text(estimate.expires_at_ns),
         arrive_by=certain_text(estimate.arrive_by_ns),

@@ -22,6 +22,7 @@ from cloud.web import (
     alarming,
     api,
     auditing,
+    dose_api,
     health,
     intake,
     live,
@@ -63,7 +64,7 @@ def create_app(site: Site) -> FastAPI:
     app.state.site = site
     app.middleware("http")(_defend)
     problems.install(app)
-    for part in (views, api, alarming, auditing, health, intake, live):
+    for part in (views, api, alarming, auditing, dose_api, health, intake, live):
         app.include_router(part.router)
     for part in (alarming, auditing):
         app.include_router(part.pages)

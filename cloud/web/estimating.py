@@ -1,5 +1,7 @@
 """From what was stated about a shipment to its arrival estimate, or why none."""
 
+from typing import Final
+
 import msgspec
 
 from cloud.alarms import Alarms
@@ -15,7 +17,7 @@ from schemas.estimates import WitnessVerdict
 from schemas.facts import Assay, CentreProfile
 from schemas.products import product
 
-_THERE = (Phase.ARRIVED, Phase.ACCEPTED, Phase.REFUSED)
+_THERE: Final = (Phase.ARRIVED, Phase.ACCEPTED, Phase.REFUSED)
 
 
 class Unknown(msgspec.Struct, frozen=True):

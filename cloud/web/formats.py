@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from cloud.zones import offset_minutes_at
 from schemas.errors import MalformedError
 from schemas.units import NS_PER_S, instant_ns, instant_text
 
@@ -34,12 +35,17 @@ def age_text(at_ns: int, now_ns: int) -> str:
     return f"{text} ago" if seconds >= 0 else f"in {text}"
 
 
-def local_text(at_ns: int, offset_minutes: int) -> str:
-    """Return an instant in a zone, which is always named.
+def local_text(at_ns: int, zone: int | str) -> str:
+    """Return an instant in a zone, whose offset then is always named.
+
+    ``zone`` is an offset in minutes, or an IANA name: then it changes with the clock.
 
     >>> local_text(0, 60)
     'Thu 1 Jan 01:00 UTC+1'
     """
+    if isinstance(zone, str):
+        zone = offset_minutes_at(at_ns, zone, 0)
+    offset_minutes = zone
     try:
         text = instant_text(at_ns, offset_minutes=offset_minutes)
     except (OverflowError, ValueError):

@@ -85,6 +85,7 @@ def picture(estimate: Arrival, offset_minutes: int) -> Picture:
     )
     bars = (
         ("volume", estimate.by_volume),
+        ("surely-volume", estimate.surely_by_volume),
         ("whole", estimate.whole_vial),
         ("surely", estimate.surely),
     )
@@ -110,7 +111,7 @@ def _instants(estimate: Arrival) -> list[tuple[str, str, int]]:
         ("expiry", "end of shelf life", estimate.expires_at_ns),
     ]
     if question.eta_ns is not None:
-        found.append(("eta", "planned arrival", question.eta_ns))
+        found.append(("eta", "arrival", question.eta_ns))
     return sorted(found, key=lambda item: item[2])
 
 

@@ -8,6 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from cloud.arrival import is_waiting_for_vial
 from cloud.figures import u_text, unit_of, value_text
+from cloud.lane import risk_word
 from cloud.web import formats
 from cloud.web.answers import certain_text
 from cloud.web.desk import DELIVERY_S, Desk
@@ -35,6 +36,7 @@ def _environment() -> Environment:
         zone_text=formats.zone_text,
         age_text=formats.age_text,
         duration_text=formats.duration_text,
+        risk_word=risk_word,
         rfc3339=certain_text,
         is_waiting_for_vial=is_waiting_for_vial,
         leg_text=leg_text,

@@ -1,7 +1,7 @@
 """Writes JSON Schema files of everything that the programming interface answers.
 
-Run ``python -m cloud.web.schema`` after a change of :mod:`cloud.web.messages`; a test
-keeps the files and the types equal.
+Run ``python -m cloud.web.schema`` after a change of :mod:`cloud.web.messages` or
+:mod:`cloud.web.dose_messages`; a test keeps the files and the types equal.
 """
 
 import json
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import schemas
+from cloud.web.dose_messages import DoseMessage
 from cloud.web.messages import (
     ArrivalMessage,
     CommandMessage,
@@ -45,6 +46,7 @@ ANSWERS: tuple[type[Message], ...] = (
     CommandMessage,
     ProblemMessage,
     AuditMessage,
+    DoseMessage,
 )
 FOLDER: Final = Path(schemas.__file__).with_name("json")
 

@@ -11,9 +11,10 @@ from typing import Final
 
 from cloud.alarms import CHANGES, State, silence_until_ns
 from cloud.arrival import Arrival
-from cloud.lane import AT_RISK, risk_word
+from cloud.lane import AT_RISK, EtaKind, risk_word
 from cloud.shipments import Phase
 from cloud.web.desk import DELIVERY_S, Situation
+from cloud.web.dose import paper_reasons
 from cloud.web.wording import event_text, handling_text, is_handling
 from schemas.estimates import WitnessVerdict
 from schemas.events import Severity
@@ -53,13 +54,19 @@ def urgency(situation: Situation, speed: float = 1.0) -> Urgency:
     phase = situation.shipment.phase
     if phase in (Phase.ACCEPTED, Phase.REFUSED):
         return Urgency(Word.DECIDED, (f"{phase} by the centre",))
-    acts = _alarm_reasons(situation, Severity.ALARM) + _plan_failures(situation)
+    papers = paper_reasons(situation)
+    acts = (
+        _alarm_reasons(situation, Severity.ALARM)
+        + _plan_failures(situation)
+        + papers.acts
+    )
     if acts:
         return Urgency(Word.ACT, acts)
     looks = (
         _alarm_reasons(situation, Severity.WARNING)
         + _unseen_changes(situation)
         + _doubts(situation, speed)
+        + papers.looks
     )
     if looks:
         return Urgency(Word.LOOK, looks)
@@ -135,6 +142,8 @@ def _late_text(situation: Situation) -> str:
     estimate, eta = situation.arrival, situation.eta
     if not isinstance(estimate, Arrival) or eta is None:
         return ""
+    if eta.kind is EtaKind.ARRIVED:
+        return "arrived after decide-by"
     risk = eta.late_risk(estimate.arrive_by_ns)
     return f"{risk_word(risk)}: arrival {eta.kind}, {100 * risk:.0f} % after decide-by"
 

@@ -33,3 +33,16 @@ document.addEventListener("exchanged", read);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { readAt = -Infinity; read(); });
 window.addEventListener("load", read);
 if (document.readyState === "complete") read();
+
+// The weight is a patient's: it stays in this field, is never stored and never sent.
+function showVolume() {
+  const field = document.getElementById("weight");
+  if (!field) return;
+  const perKg = Number(document.querySelector("[data-ml-per-kg]").dataset.mlPerKg);
+  const weightKg = Number(field.value.replace(",", "."));
+  const isWeight = weightKg > 0 && weightKg < 500;
+  document.getElementById("weight-volume").textContent = isWeight ? `${(weightKg * perKg).toFixed(2)} mL` : "";
+}
+
+document.getElementById("weight")?.addEventListener("input", showVolume);
+document.addEventListener("exchanged", showVolume);
