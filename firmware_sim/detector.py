@@ -39,12 +39,21 @@ class DeadTime:
     fixed_s: float
     prolonged_s: float = 0.0
 
-    def gap_moments(self, rate_per_s: float) -> tuple[float, float]:
-        """Return mean (s) and variance (s2) of the time between counts."""
+    def gap_moments(self, rate_per_s: Floats) -> tuple[Floats, Floats]:
+        """Return mean (s) and variance (s2) of the time between counts, any shape."""
         x = rate_per_s * self.prolonged_s
-        mean_s = self.fixed_s + float(np.exp(x)) / rate_per_s
-        variance_s2 = float(np.exp(2 * x) - 2 * x * np.exp(x)) / rate_per_s**2
-        return mean_s, variance_s2
+        mean_s = self.fixed_s + np.exp(x) / rate_per_s
+        variance_s2 = (np.exp(2 * x) - 2 * x * np.exp(x)) / rate_per_s**2
+        return np.asarray(mean_s), np.asarray(variance_s2)
+
+    def count_moments(
+        self, rate_per_s: Floats, seconds: float
+    ) -> tuple[Floats, Floats]:
+        """Return mean and variance of the counts in ``seconds``, many gaps long."""
+        mean_s, variance_s2 = self.gap_moments(rate_per_s)
+        scatter = variance_s2 / mean_s**2
+        mean = seconds / mean_s
+        return mean + (scatter - 1.0) / 2, scatter * mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +139,7 @@ class CountingTube:
         return blind
 
     def _by_renewal_law(self, rate_per_s: float, seconds: float) -> int:
-        mean_s, variance_s2 = self._dead_time.gap_moments(rate_per_s)
-        spread = variance_s2 / mean_s**2
-        mean = seconds / mean_s + (spread - 1.0) / 2
-        drawn = round(self._rng.normal(mean, (spread * seconds / mean_s) ** 0.5))
+        mean, variance = self._dead_time.count_moments(np.array(rate_per_s), seconds)
+        drawn = round(float(self._rng.normal(mean, variance**0.5)))
         self._blind_s = 0.0
         return int(np.clip(drawn, 0, seconds / self._dead_time.fixed_s))

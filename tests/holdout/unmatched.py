@@ -41,7 +41,7 @@ Flags = NDArray[np.bool_]
 SEED: Final = 20261126
 NS_PER_S: Final = 1_000_000_000
 WIDTH_S: Final = 60.0
-VIALS: Final = 10
+VIALS: Final = 25
 CERTIFIED_GBQ: Final = 7.4
 CERTIFICATE_U: Final = 0.025
 # Carrier added without a measured impurity: the route's ratio, good to a factor of 2.
@@ -226,11 +226,9 @@ def _counts(
 
 def _minutes(dead_time: DeadTime, rates: Floats, rng: np.random.Generator) -> Floats:
     """Return (n,) counts of one tube by the renewal law, Poisson's where few."""
-    gaps = np.array([dead_time.gap_moments(rate) for rate in rates])
-    mean = WIDTH_S / gaps[:, 0]
-    scatter = gaps[:, 1] / gaps[:, 0] ** 2
-    few = rng.poisson(np.minimum(mean, 1000.0)).astype(np.float64)
-    many = np.rint(rng.normal(mean + (scatter - 1) / 2, np.sqrt(scatter * mean)))
+    mean, variance = dead_time.count_moments(rates, WIDTH_S)
+    few = rng.poisson(np.clip(mean, 0.0, 1000.0)).astype(np.float64)
+    many = np.rint(rng.normal(mean, np.sqrt(variance)))
     return np.where(mean < 1000.0, few, many)
 
 
