@@ -87,6 +87,12 @@ def web(config: ConfigOption = _DEFAULT_CONFIG) -> None:
     _program("cloud.web.app", "serve")(_start(config))
 
 
+@app.command()
+def notify(config: ConfigOption = _DEFAULT_CONFIG) -> None:
+    """Tell control, distributors and centres of alarms, by webhooks."""
+    _program("cloud.notify", "run")(_start(config))
+
+
 _Once = Annotated[bool, typer.Option("--once", help="One fast journey, then end.")]
 _Replay = Annotated[
     Path | None, typer.Option(help="Captures: a folder of gps/ and dose_rate/.")
@@ -112,6 +118,11 @@ _InfluxConfig = Annotated[
 ]
 
 
+_Webhook = Annotated[
+    str | None, typer.Option(help="Tell this address of this machine of alarms.")
+]
+
+
 @app.command()
 def demo(  # noqa: PLR0913 - one parameter per option
     *,
@@ -126,6 +137,7 @@ def demo(  # noqa: PLR0913 - one parameter per option
     influx: _Influx = False,
     influx_url: _InfluxUrl = None,
     influx_config: _InfluxConfig = None,
+    webhook: _Webhook = None,
 ) -> None:
     """Run the main job: simulator, gateway, broker, ledger and pages."""
     options = _program("cloud.demo.options", "JourneyOptions")(
@@ -140,6 +152,7 @@ def demo(  # noqa: PLR0913 - one parameter per option
         influx=influx or influx_url is not None or influx_config is not None,
         influx_url=influx_url,
         influx_config=influx_config,
+        webhook=webhook,
     )
     raise typer.Exit(_program("cloud.demo.journey", "run")(options))
 

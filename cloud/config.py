@@ -9,10 +9,12 @@ import tomllib
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Final, get_args, get_origin
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, Struct
 
+from cloud.alarm_rules import Audience
 from cloud.errors import ConfigError
 
 SQLITE_PREFIX: Final = "sqlite:///"
@@ -37,6 +39,12 @@ HttpUrl = Annotated[
         pattern="^https?://[^/?#]+/?$",
         description="http:// or https:// with host and port, and no path",
     ),
+]
+
+
+HookUrl = Annotated[
+    str,
+    Meta(pattern="^https?://[^/?#]+(/.*)?$", description="http:// or https://"),
 ]
 
 
@@ -115,6 +123,38 @@ class WebConfig(Struct, frozen=True, kw_only=True):
     operator_token: Name | None = None
 
 
+class ContactConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Somebody to call; ``reach`` is a telephone number or another way."""
+
+    who: Name
+    audience: Audience
+    reach: Name
+
+
+class AlarmsConfig(Struct, frozen=True, kw_only=True):
+    """Whom to call, and who may correct what others stated."""
+
+    contacts: tuple[ContactConfig, ...] = ()
+    authorities: tuple[Name, ...] = ()
+
+
+class WebhookConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who is told by HTTP: as ``audience``, of all or of one ``party`` only."""
+
+    name: Name
+    url: HookUrl
+    secret_file: File
+    audience: Audience = Audience.CONTROL
+    party: Name | None = None
+
+
+class NotifyConfig(Struct, frozen=True, kw_only=True):
+    """The queue of notifications, a SQLite file, and who gets them."""
+
+    path: File = "notify.sqlite"
+    webhooks: tuple[WebhookConfig, ...] = ()
+
+
 class ClockConfig(Struct, frozen=True, kw_only=True):
     """``simulated`` is the simulator's page of time; absent: the system's clock."""
 
@@ -131,6 +171,8 @@ class Config(Struct, frozen=True, kw_only=True):
     ingest: IngestConfig = IngestConfig()
     web: WebConfig = WebConfig()
     clock: ClockConfig = ClockConfig()
+    alarms: AlarmsConfig = AlarmsConfig()
+    notify: NotifyConfig = NotifyConfig()
 
 
 def load_config(path: Path) -> Config:
@@ -228,6 +270,8 @@ def _with_paths(plain: dict[str, Any], folder: Path) -> dict[str, Any]:
     resolved = {}
     for name, section in _sections().items():
         resolved[name] = _resolved(plain.get(name, {}), section.type, folder)
+    notify = resolved["notify"].setdefault("path", "notify.sqlite")
+    resolved["notify"]["path"] = str(folder / notify)
     file = resolved["ledger"]["url"].removeprefix(SQLITE_PREFIX)
     resolved["ledger"]["url"] = f"{SQLITE_PREFIX}{folder / file}"
     return resolved
@@ -243,7 +287,12 @@ def _resolved(
         if _is_path(field.type):
             values[field.name] = str(folder / values[field.name])
         elif (part := _part(field.type)) is not None:
-            values[field.name] = _resolved(values[field.name], part, folder)
+            given = values[field.name]
+            values[field.name] = (
+                [_resolved(one, part, folder) for one in given]
+                if isinstance(given, list)
+                else _resolved(given, part, folder)
+            )
     return values
 
 
@@ -271,7 +320,25 @@ def _cross_problems(config: Config) -> list[str]:
             "web.operator_token: on a public address the token belongs into a file "
             "of mode 0600, named by operator_token_file"
         )
+    problems += _hook_problems(config.notify.webhooks)
     return problems + _influx_problems(config.series.influx)
+
+
+def _hook_problems(webhooks: tuple[WebhookConfig, ...]) -> list[str]:
+    names = [hook.name for hook in webhooks]
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    problems = [
+        f"notify.webhooks: {name!r} is there twice; the name tells them apart"
+        for name in doubled
+    ]
+    for hook in webhooks:
+        host = urlsplit(hook.url).hostname or ""
+        if hook.url.startswith("http://") and not is_loopback(host):
+            problems.append(
+                f"notify.webhooks: {hook.name!r} goes in the clear to {host}; "
+                "use https://, http:// is for this machine only"
+            )
+    return problems
 
 
 def _influx_problems(influx: InfluxConfig | None) -> list[str]:

@@ -20,6 +20,10 @@ class ConfigError(CloudError):
     """The configuration or its environment is wrong: file, key and remedy."""
 
 
+class QueueError(CloudError):
+    """The queue of notifications cannot be read now; try again later."""
+
+
 class LedgerError(CloudError):
     """The ledger is locked, full or gone; nothing was written, try again later."""
 

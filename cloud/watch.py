@@ -57,13 +57,23 @@ def acknowledged(fact: Fact, body: Acknowledgement) -> Acknowledged:
     )
 
 
+def subject_of(notice: Notice) -> str:
+    """Return which one of its kind a notice is about."""
+    parts = (
+        notice.gateway,
+        notice.epoch,
+        notice.from_sequence,
+        notice.shipment,
+        notice.of_fact,
+    )
+    return "/".join("" if part is None else str(part) for part in parts)
+
+
 def noticed(fact: Fact, body: Notice, received_at_ns: int) -> Happened:
     """Return a notice as the alarms take it; what is over is graded info."""
-    parts = (body.gateway, body.epoch, body.from_sequence, body.shipment, body.of_fact)
-    subject = "/".join("" if part is None else str(part) for part in parts)
     severity = Severity.INFO if body.is_over else body.severity
     return _condition(
-        Condition(body.what, severity, body.text, subject),
+        Condition(body.what, severity, body.text, subject_of(body)),
         fact,
         body.at_ns,
         received_at_ns,

@@ -44,6 +44,7 @@ class World:
         self.clock = StoppedClock(DISPATCHED_NS, exercise=exercise)
         self.desk = Desk(self.ledger, self.series, self.clock)
         self.shows_positions = True
+        self.queue: str | None = None
 
     def tell(self, sealed: list[bytes], lag_ns: int = 0) -> None:
         journeys.take(self.ledger, self.cast, sealed, lag_ns)
@@ -69,6 +70,7 @@ class World:
             self.cast.cloud.signer,
             TOKEN,
             self.shows_positions,
+            queue=self.queue,
         )
         transport = httpx.ASGITransport(create_app(site))
 

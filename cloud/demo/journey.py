@@ -148,7 +148,9 @@ class Journey:
             if self._influx.command is not None:
                 await self._supervisor.start("influxd", self._influx.command)
             self._screen.note(HINT)
-        for name in ("broker", "ingest", "project", "web"):
+        started = ["broker", "ingest", "project", "web"]
+        started += ["notify"] if self._options.webhook else []
+        for name in started:
             await self._supervisor.start(name, [*python, "cloud", name, *config])
         config = ["--config", str(self._stage.gateway_config)]
         await self._supervisor.start("gateway", [*python, "gateway", "run", *config])
@@ -373,4 +375,6 @@ async def _until_told(options: JourneyOptions, setting: stage.Stage) -> int:
         influx = choose(setting.directory, options)
         with setting.cloud_config.open("a", encoding="utf-8") as configuration:
             configuration.write(f"\n{influx.section}")
+    if options.webhook is not None:
+        stage.add_webhook(setting, options.webhook)
     return await Journey(options, setting, influx).run()

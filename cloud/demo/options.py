@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
+from cloud.config import is_loopback
 from cloud.demo.programs import ProgramError
 
 MAX_SPEED: Final = 1e6
@@ -24,6 +26,7 @@ class JourneyOptions:
     influx: bool = False
     influx_url: str | None = None
     influx_config: Path | None = None
+    webhook: str | None = None
 
 
 def check_options(options: JourneyOptions) -> None:
@@ -39,6 +42,11 @@ def check_options(options: JourneyOptions) -> None:
         )
     if options.port is not None and not 0 < options.port < 1 << 16:
         raise ProgramError(f"--port {options.port}: give a TCP port, 1 to 65535")
+    if options.webhook is not None and not _is_here(options.webhook):
+        raise ProgramError(
+            f"--webhook {options.webhook}: give http://127.0.0.1:PORT/PATH; "
+            "an exercise tells nobody outside this machine"
+        )
     for name in ("seed", "disturb"):
         if (value := getattr(options, name)) is not None and value < 0:
             raise ProgramError(f"--{name} {value}: give 0 or more")
@@ -47,3 +55,8 @@ def check_options(options: JourneyOptions) -> None:
             f"--replay {options.replay}: no folder of captures; "
             "give one with gps/*.log and dose_rate/*.log"
         )
+
+
+def _is_here(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "http" and is_loopback(parts.hostname or "")

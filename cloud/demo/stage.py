@@ -301,6 +301,18 @@ simulated = "lines/clock"
 """
 
 
+def add_webhook(stage: Stage, url: str) -> None:
+    """Configure one receiver of everything, with a secret of its own."""
+    secret = stage.directory / "webhook.secret"
+    secret.touch(mode=0o600)
+    secret.write_text(secrets.token_urlsafe(24))
+    with stage.cloud_config.open("a", encoding="utf-8") as configuration:
+        configuration.write(
+            f'\n[[notify.webhooks]]\nname = "demo"\nurl = {json.dumps(url)}\n'
+            'secret_file = "webhook.secret"\n'
+        )
+
+
 def _gateway_toml(stage: Stage, *, with_dose: bool) -> str:
     # The receivers of a replay state dates of years ago: kept, never a clock source.
     gps_sets_clock = json.dumps(not with_dose)

@@ -18,6 +18,7 @@ from cloud.adapters.ledger import open_ledger
 from cloud.adapters.series import open_series
 from cloud.adapters.shared_clock import open_clock
 from cloud.config import Config, WebConfig, is_loopback
+from cloud.watch import Contact
 from cloud.web import (
     alarming,
     api,
@@ -66,7 +67,7 @@ def create_app(site: Site) -> FastAPI:
     problems.install(app)
     for part in (views, api, alarming, auditing, dose_api, health, intake, live):
         app.include_router(part.router)
-    for part in (alarming, auditing):
+    for part in (alarming, auditing, health):
         app.include_router(part.pages)
     app.openapi = partial(openapi.document, app)  # type: ignore[method-assign]
     metrics.install(app)
@@ -96,11 +97,16 @@ def open_site(config: Config) -> Site:
             open_ledger(config.ledger.url),
             open_series(config.series.path, config.series.influx),
             open_clock(config.clock),
+            config.alarms.authorities,
         ),
         registry=registry.current,
         signer=load_signer(Path(config.keys.cloud_key)),
         operator_token=_token(config.web),
         shows_positions=is_loopback(config.web.host),
+        contacts=tuple(
+            Contact(one.who, one.audience, one.reach) for one in config.alarms.contacts
+        ),
+        queue=config.notify.path,
     )
 
 

@@ -285,8 +285,26 @@ class RefusedPointsMessage(Message):
     detail: str
 
 
+class EndpointMessage(Message):
+    """How a receiver of notifications does; ``is_dead`` asks for a person."""
+
+    name: str
+    is_dead: bool
+    waiting: int
+    oldest_waiting_since: Instant | None
+    delivered: int
+    given_up: int
+    failures_in_a_row: int
+    last_success_at: Instant | None
+    last_failure_at: Instant | None
+    error: str | None
+
+
 class StoreMessage(Message):
-    """How far the series is behind the ledger, what it waits for and what it lacks."""
+    """How far the series is behind the ledger, what it waits for and what it lacks.
+
+    ``webhooks`` are the receivers of notifications; their instants are real time.
+    """
 
     store: str
     position: int
@@ -294,3 +312,4 @@ class StoreMessage(Message):
     behind: int
     waiting: str | None
     refused: tuple[RefusedPointsMessage, ...]
+    webhooks: tuple[EndpointMessage, ...]
