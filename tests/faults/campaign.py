@@ -127,6 +127,8 @@ RIGS: Final = (
     Rig("kill_nine", (("kills", 0), ("whole", 500)), "kill_nine_whole"),
     Rig("servers_killed", (("broker", 100), ("ingest", 100), ("influx", 50))),
     Rig("calls_fail", (("calls", 500),)),
+    Rig("outage", (("hours", 72),)),
+    Rig("full_disk", (("seconds", 30),)),
     Rig("ext4_cuts", (("cuts", 2_000),)),
     Rig("serial_noise", (("mb", 1_000),)),
     Rig("clock_steps", (("boots", 400),)),

@@ -98,6 +98,22 @@ def loop_disk(root: Path, size_mib: int = 64) -> Iterator[LoopDisk]:
         disk.close()
 
 
+@contextmanager
+def mounted_tmpfs(folder: Path, size_mib: int) -> Iterator[None]:
+    """A tmpfs of that size over ``folder`` inside the block.
+
+    Raises:
+        CannotRunError: not root, or nothing can be mounted here.
+    """
+    if os.geteuid() != 0:
+        raise CannotRunError("a file system of its own needs root")
+    _run("mount", "-t", "tmpfs", "-o", f"size={size_mib}m", "tmpfs", str(folder))
+    try:
+        yield
+    finally:
+        _run("umount", "--lazy", str(folder))
+
+
 def why_not(root: Path) -> str | None:
     """Return why there can be no loop disk here, None if there can."""
     try:

@@ -1,7 +1,12 @@
 """The rigs that run whole programs and real servers, in a small profile."""
 
-from tests.faults import calls_fail, kill_nine, servers_killed, soak
-from tests.faults.rig import hush_within
+import os
+import sys
+
+import pytest
+
+from tests.faults import calls_fail, full_disk, kill_nine, outage, servers_killed, soak
+from tests.faults.rig import CannotRunError, hush_within
 from tests.faults.test_rigs import assert_held
 
 
@@ -25,3 +30,21 @@ def test_a_busy_gateway_keeps_its_files() -> None:
         looks, judged = soak.soak(4.0, 6.0, 0)
     assert judged.is_complete
     assert looks[-1].files <= looks[0].files
+
+
+def test_an_outage_drains() -> None:
+    with hush_within():
+        found = outage.live_through(0.5)
+    assert found.records > 60
+    assert found.disk_bytes <= 1.05 * found.sealed_bytes + 2 * outage.SEGMENT_BYTES
+    assert found.drained_s < outage.MOST_DRAIN_S
+
+
+def test_a_full_disk_keeps_alarms() -> None:
+    with hush_within():
+        if os.geteuid() == 0:
+            assert_held(full_disk.find(4.0))
+            return
+        print("\nNOT MEASURED HERE: a full disk needs root", file=sys.__stderr__)
+        with pytest.raises(CannotRunError):
+            full_disk.find(1.0)

@@ -256,6 +256,7 @@ def main() -> None:
     parser.add_argument("--trace", type=Path, required=True)
     parser.add_argument("--kill-at", type=int, default=-1)
     parser.add_argument("--drain-s", type=float, default=10.0)
+    parser.add_argument("--impatient", action="store_true", help="reconnect at once")
     parser.add_argument("--mutant", help="of tests.faults.gateway_mutants")
     given = parser.parse_args()
     trace = Trace(given.trace)
@@ -264,7 +265,8 @@ def main() -> None:
     bug: Patched = contextlib.nullcontext()
     if given.mutant is not None:
         bug = getattr(gateway_mutants, given.mutant)()
-    with traced(trace), bug:
+    pace: Patched = impatient() if given.impatient else contextlib.nullcontext()
+    with traced(trace), bug, pace:
         run_gateway(given.config, given.drain_s)
 
 
