@@ -30,10 +30,15 @@ from gateway.estimator.filtering import Innovations, LiveFilter
 from gateway.estimator.fusion import Posterior, fit, spread
 from gateway.estimator.journal import Journal
 from gateway.estimator.model import ForwardModel, Parameter
+from gateway.estimator.unresolved import unresolved_u
 from schemas.estimates import EstimateState
 from schemas.units import NS_PER_S
 
 PARALYSIS_LIMIT: Final = 0.5
+# The budget's share of what may have happened to the dose and is not resolved.
+UNRESOLVED: Final = "unresolved change"
+_SCATTERS: Final = "scatters"
+_USABLE: Final = (EstimateState.VALID, EstimateState.DEGRADED)
 # A detector is alive with one used count among this many last bins.
 _ALIVE_BINS: Final = 10
 _SET_ASIDE: Final = 0.01
@@ -59,10 +64,11 @@ class Fused:
     """Activity at an instant with state, reasons and budget.
 
     ``activity_gbq`` and its standard uncertainty (k = 1) are the fused ones where the
-    state is VALID or DEGRADED, and the certificate's with decay otherwise.
-    ``budget`` is relative, in shares that add in squares. ``half_width_95`` is half
-    the 95 % interval of the logarithm of the activity. ``posterior`` is there in any
-    state, for plots and for change detection.
+    state is VALID or DEGRADED, and the certificate's with decay otherwise. HELD for an
+    alarm or for counts that depart from the model, the uncertainty is wider by the
+    change that the counts would speak for: share :data:`UNRESOLVED` of the budget.
+    ``budget`` is relative, in shares that add in squares. ``posterior`` is there in
+    any state, for plots and for change detection.
     """
 
     state: EstimateState
@@ -77,7 +83,7 @@ class Fused:
     @property
     def is_fused(self) -> bool:
         """Whether the activity is the fused one."""
-        return self.state in {EstimateState.VALID, EstimateState.DEGRADED}
+        return self.state in _USABLE
 
     @property
     def interval_95_gbq(self) -> tuple[float, float]:
@@ -116,10 +122,11 @@ def fuse(
     ):
         if reasons or state is EstimateState.VALID:
             break
-    is_fused = state in {EstimateState.VALID, EstimateState.DEGRADED}
-    stated = posterior if is_fused else _papers(model, journal)
+    stated = posterior if state in _USABLE else _papers(model, journal)
     value, _u = stated.activity_gbq(at_ns)
-    budget = stated.budget(at_ns, known.time_u_ns)
+    budget = dict(stated.budget(at_ns, known.time_u_ns))
+    if state is EstimateState.HELD and (known.alarms or _is_departing(live, reasons)):
+        budget[UNRESOLVED] = unresolved_u(widened, journal, innovations.fate)
     u_ratio = math.sqrt(math.fsum(u * u for u in budget.values()))
     return Fused(
         state=state,
@@ -178,13 +185,18 @@ def _why_held(
     return reasons
 
 
+def _is_departing(live: LiveFilter, reasons: list[str]) -> bool:
+    """Whether HELD is for what the counts say, and not for the clock alone."""
+    return bool(live.changed) or any(_SCATTERS in reason for reason in reasons)
+
+
 def _why_scattered(model: ForwardModel, posterior: Posterior) -> list[str]:
     reasons = []
     rows = zip(model.channels, posterior.reduced_chi2, posterior.n_used, strict=True)
     for channel, chi2, n in rows:
         if n and chi2 > 1.0 + 5.0 * math.sqrt(2.0 / n):
             reasons.append(
-                f"{channel.sensor} scatters {math.sqrt(chi2):.2f} times as much as "
+                f"{channel.sensor} {_SCATTERS} {math.sqrt(chi2):.2f} times as much as "
                 "its counts allow"
             )
     return reasons

@@ -6,10 +6,12 @@ observable, is the certificate's with decay; a fraction or half-life is absent.
 
 import math
 
+import msgspec
+
 from gateway.estimator.activity import certificate_estimate
 from gateway.estimator.consistency import Agreement
 from gateway.estimator.fraction import Fraction
-from gateway.estimator.fused import Fused
+from gateway.estimator.fused import UNRESOLVED, Fused
 from gateway.estimator.fusion import Posterior
 from gateway.estimator.model import Parameter
 from schemas.contents import Contents
@@ -39,9 +41,10 @@ def fused_estimate(contents: Contents, fused: Fused, time_u_ns: int) -> Estimate
         time_u_ns: standard uncertainty of the clock, ns.
     """
     if not fused.is_fused:
-        return held_estimate(
+        held = held_estimate(
             contents, fused.at_ns, time_u_ns, fused.state, fused.reasons
         )
+        return _widened(held, fused.budget.get(UNRESOLVED, 0.0))
     scale = math.exp(fused.posterior.log_ratio)
     longer = math.exp(fused.posterior.value(Parameter.HALF_LIFE)[0])
     known = [(contents.nuclide, 1.0, longer)]
@@ -69,6 +72,25 @@ def fused_estimate(contents: Contents, fused: Fused, time_u_ns: int) -> Estimate
             for name, share in fused.budget.items()
             if share > 0.0
         ),
+    )
+
+
+def _widened(held: Estimate, unresolved_u: float) -> Estimate:
+    """Add what may have happened to all amounts alike."""
+    if unresolved_u == 0.0:
+        return held
+    n = len(held.nuclides)
+    covariance = list(held.log_covariance)
+    for i in range(n):
+        for j in range(n):
+            covariance[i * 2 * n + j] += unresolved_u**2
+    return msgspec.structs.replace(
+        held,
+        activity_u_gbq=math.hypot(
+            held.activity_u_gbq, held.activity_gbq * unresolved_u
+        ),
+        log_covariance=tuple(covariance),
+        budget=(UncertaintyShare(UNRESOLVED, unresolved_u),),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gateway.estimator.fused import Circumstances, Fused, fuse
+from gateway.estimator.fused import UNRESOLVED, Circumstances, Fused, fuse
 from gateway.estimator.model import ForwardModel
 from schemas.estimates import EstimateState
 from schemas.nuclides import decay_factor, nuclide
@@ -40,8 +40,26 @@ def certified(found: Fused) -> bool:
     left = decay_factor(nuclide("Lu-177").half_life_s, 14 * 3600)
     return (
         found.activity_gbq == pytest.approx(7.4 * left, rel=1e-12)
-        and 0.0249 < found.activity_u_gbq / found.activity_gbq < 0.0251
+        and found.budget["certificate"] == pytest.approx(0.025)
+        and found.activity_u_gbq / found.activity_gbq
+        == pytest.approx(math.hypot(0.025, found.budget.get(UNRESOLVED, 0.0)), rel=1e-4)
     )
+
+
+@pytest.mark.parametrize("lost", [0.01, 0.05, 0.3, 1.0])
+def test_what_is_held_covers_what_may_have_happened(lost: float) -> None:
+    found = fused(World(n=370 if lost > 0.02 else 480, lost=step(lost)))
+    assert found.state is EstimateState.HELD
+    assert found.budget[UNRESOLVED] > 0.8 * lost
+    left = decay_factor(nuclide("Lu-177").half_life_s, 14 * 3600)
+    assert found.interval_95_gbq[0] < 7.4 * left * (1.0 - 0.99 * lost)
+    alarmed = fuse(
+        model(),
+        World(n=360).journal(seed=1),
+        AT_NS,
+        Circumstances(alarms=("lid opened",)),
+    )
+    assert alarmed.budget[UNRESOLVED] < 0.005
 
 
 @pytest.mark.parametrize(
