@@ -16,8 +16,10 @@ import typer
 from cloud.adapters.chain_file import chain_path, sign_to_file
 from cloud.adapters.key_file import load_signer
 from cloud.adapters.shared_clock import open_clock
+from cloud.arrival import ADVISORY
 from cloud.config import ClockConfig
 from cloud.errors import ConfigError
+from cloud.figures import in_unit, unit_of
 from cloud.paper_checks import remarks
 from cloud.paper_sheet import PaperError
 from cloud.paper_together import together
@@ -27,7 +29,9 @@ from cloud.signing import Author
 from cloud.verification import RefusalReason
 from schemas.envelope import digest, open_envelope
 from schemas.errors import ContractError
-from schemas.facts import Fact, read_fact
+from schemas.facts import KINDS, Certificate, Fact, read_fact
+from schemas.products import catalogue, edition, product
+from schemas.units import NS_PER_S, S_PER_HOUR, instant_ns
 
 EXIT_PERSON: Final = 1
 EXIT_REFUSED: Final = 2
@@ -137,6 +141,61 @@ def send(
         err=True,
     )
     raise typer.Exit(EXIT_PERSON)
+
+
+@paper_app.command("volume")
+def volume(
+    certificate: Annotated[Path, typer.Argument(help="The certificate, *.toml.")],
+    at: Annotated[str, typer.Option(help="When it is given, with its zone.")],
+    weight_kg: Annotated[
+        float,
+        typer.Option(
+            prompt="body weight in kg (not kept, not sent)",
+            min=1.0,
+            max=500.0,
+            help="Body weight; asked for if not given, so that no shell keeps it.",
+        ),
+    ],
+) -> None:
+    """Say the volume of a product that is dosed by body weight; nothing is sent."""
+    body = _open_all([certificate])[0].body
+    if not isinstance(body, Certificate):
+        raise PaperError(f"{certificate}: is a {KINDS[type(body)]}, no certificate")
+    at_ns, vial = instant_ns(at), body.contents
+    label = product(vial.product)
+    elapsed_s = (at_ns - vial.reference_at_ns) / NS_PER_S
+    drawn_ml = label.volume_by_weight_ml(weight_kg, elapsed_s)
+    typer.echo(f"{label.name}, {both_times(at_ns, 0)}: {drawn_ml:.2f} mL")
+    typer.echo(
+        f"by the label's concentration and {label.label_half_life_d} d; {ADVISORY}"
+    )
+    is_over = elapsed_s > label.shelf_life_h * S_PER_HOUR
+    doubts = [
+        (elapsed_s < 0, "that is before the reference instant"),
+        (is_over, f"that is after the shelf life{label.mark('shelf_life_h')}"),
+        (drawn_ml > vial.volume_ml, f"the vial holds {vial.volume_ml:g} mL"),
+    ]
+    if _say_remarks("volume", tuple(text for holds, text in doubts if holds)):
+        raise typer.Exit(EXIT_PERSON)
+
+
+@paper_app.command("products")
+def products() -> None:
+    """List the catalogue: what labels say, and what of it is unverified."""
+    typer.echo(f"edition {edition()}")
+    for key, label in catalogue().items():
+        unit = unit_of(label.nuclide)
+        usual = label.activity_gbq
+        dose = "" if usual is None else f", {in_unit(usual, label.nuclide):g} {unit}"
+        dose += "" if usual is None else label.mark("activity_gbq")
+        typer.echo(
+            f"{key}: {label.name}, {label.nuclide}{dose}, by {label.dosing}; "
+            f"half-life {label.label_half_life_d:g} d"
+            f"{label.mark('label_half_life_d')}, shelf life {label.shelf_life_h:g} h"
+            f"{label.mark('shelf_life_h')}, to {label.temperature_max_c:g} C"
+            f"{label.mark('temperature_max_c')}"
+        )
+        typer.echo(f"  {label.source}")
 
 
 def _open_all(files: list[Path]) -> list[Paper]:

@@ -298,6 +298,10 @@ def _legs(shipment: Shipment) -> tuple[LegMessage, ...]:
             departs_at=certain_text(leg.departs_at_ns),
             arrives_at=certain_text(leg.arrives_at_ns),
             carrier=leg.carrier,
+            contact=leg.contact,
+            air_waybill=leg.air_waybill,
+            flight=leg.flight,
+            cut_off_at=text_of(leg.cut_off_ns),
         )
         for leg in legs
     )

@@ -23,6 +23,7 @@ from cloud.web import (
     alarming,
     api,
     auditing,
+    centre_views,
     dose_api,
     health,
     intake,
@@ -65,7 +66,17 @@ def create_app(site: Site) -> FastAPI:
     app.state.site = site
     app.middleware("http")(_defend)
     problems.install(app)
-    for part in (views, api, alarming, auditing, dose_api, health, intake, live):
+    for part in (
+        views,
+        centre_views,
+        api,
+        alarming,
+        auditing,
+        dose_api,
+        health,
+        intake,
+        live,
+    ):
         app.include_router(part.router)
     for part in (alarming, auditing, health):
         app.include_router(part.pages)

@@ -165,6 +165,10 @@ class LegMessage(Message):
     departs_at: Instant
     arrives_at: Instant
     carrier: str | None
+    contact: str | None
+    air_waybill: str | None
+    flight: str | None
+    cut_off_at: Instant | None
 
 
 class ShipmentMessage(Message):

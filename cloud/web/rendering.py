@@ -14,6 +14,7 @@ from cloud.web.answers import certain_text
 from cloud.web.desk import DELIVERY_S, Desk
 from cloud.web.whereabouts import leg_text
 from cloud.web.wording import detail_text, event_text, manner_text
+from schemas.products import edition
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
 REPORT_INTERVAL_S: Final = 60.0
@@ -38,6 +39,7 @@ def _environment() -> Environment:
         duration_text=formats.duration_text,
         risk_word=risk_word,
         rfc3339=certain_text,
+        edition=edition,
         is_waiting_for_vial=is_waiting_for_vial,
         leg_text=leg_text,
         detail_text=detail_text,

@@ -14,6 +14,7 @@ from cloud.adapters.series_rows import Summary
 from cloud.alarms import Alarm, Alarms, Happened, silence_until_ns
 from cloud.arrival import Arrival
 from cloud.web.api import by_urgency
+from cloud.web.centre_views import zone
 from cloud.web.desk import Desk, Situation
 from cloud.web.dose import dose_of
 from cloud.web.picture import Picture, picture
@@ -21,7 +22,6 @@ from cloud.web.rendering import page
 from cloud.web.site import Site, may_see_positions, site_of
 from cloud.web.urgency import Urgency, urgency
 from cloud.web.whereabouts import Whereabouts, whereabouts
-from cloud.zones import zone_of
 
 router: Final = APIRouter(include_in_schema=False)
 
@@ -168,7 +168,7 @@ def show_shipment(request: Request, shipment: str) -> HTMLResponse:
         situation=situation,
         estimate=row.estimate,
         offset=_offset_minutes(situation),
-        zone=_zone(situation),
+        zone=zone(situation),
         dose=dose_of(situation),
         drawing=_drawing(situation),
         figures=[(figure, _lines(site.desk, situation, figure)) for figure in FIGURES],
@@ -181,14 +181,6 @@ def show_shipment(request: Request, shipment: str) -> HTMLResponse:
 def _offset_minutes(situation: Situation) -> int:
     plan = situation.shipment.plan
     return plan.offset_minutes if plan else 0
-
-
-def _zone(situation: Situation) -> int | str:
-    """Return the centre's zone by name where it stated one, else the order's offset."""
-    profile = situation.shipment.profile
-    if profile is not None and zone_of(profile.time_zone) is not None:
-        return profile.time_zone
-    return _offset_minutes(situation)
 
 
 def _drawing(situation: Situation) -> Picture | None:

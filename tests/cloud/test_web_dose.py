@@ -121,6 +121,17 @@ def test_the_page_shows_them_in_the_centre_s_zone(world: World) -> None:
         assert words in page, words
 
 
+def test_the_centre_s_page_has_its_doses_and_nobody_else_s(world: World) -> None:
+    page = world.call("GET", f"/centres/{CENTRE}").text
+    assert "Europe/Berlin; 30 min of survey and 1 h of preparation" in page
+    assert f'href="/shipments/{SHIPMENT}"' in page
+    assert "by the centre" in page
+    nobody = world.call("GET", "/centres/nowhere")
+    assert nobody.status_code == 404
+    assert "No dose has been ordered" in nobody.text
+    assert SHIPMENT not in nobody.text
+
+
 def test_a_person_releases_a_gain_and_what_is_left_is_dated(world: World) -> None:
     fact = bytes.fromhex(world.get(BASE)["assay"]["fact"])
     release = Decision(
