@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from schemas.events import Event, EventKind, Severity
-from schemas.findings import Integrity, IntegrityVerdict
+from schemas.findings import Cause, Integrity, IntegrityVerdict
 
 LID_REASON: Final = "lid-open"
 
@@ -24,6 +24,7 @@ class Kind(StrEnum):
     """A kind of witness."""
 
     DOSE_RATE = "dose rate"
+    COUNTS = "counts"
     SECOND_DETECTOR = "second detector"
     LID = "lid"
     SHOCK = "shock"
@@ -31,7 +32,12 @@ class Kind(StrEnum):
 
 
 # What makes a suspicion by itself; the others only confirm one.
-_SUSPICIOUS: Final = frozenset({Kind.DOSE_RATE, Kind.SECOND_DETECTOR, Kind.LID})
+_SUSPICIOUS: Final = frozenset(
+    {Kind.DOSE_RATE, Kind.COUNTS, Kind.SECOND_DETECTOR, Kind.LID}
+)
+# Changes of the counts that are about the package, and not about what is near it.
+_OF_THE_PACKAGE: Final = frozenset({Cause.DISPLACEMENT, Cause.LOSS, Cause.GROWTH})
+_CORROBORATING: Final = frozenset({Kind.LID, Kind.SHOCK, Kind.TILT})
 
 
 class IntegrityState(msgspec.Struct):
@@ -65,8 +71,16 @@ class IntegrityWatch:
                 is_other = self._is_other_detector(event)
                 kind = Kind.SECOND_DETECTOR if is_other else Kind.DOSE_RATE
                 self.see(kind, f"{event.text} ({event.sensor})")
+            case EventKind.INTEGRITY if event.severity is not Severity.INFO:
+                if event.change is not None and event.change.cause in _OF_THE_PACKAGE:
+                    self.see(Kind.COUNTS, event.text)
             case _:
                 pass
+
+    @property
+    def is_corroborated(self) -> bool:
+        """Whether lid, shock or tilt has seen something."""
+        return not _CORROBORATING.isdisjoint(self.state.seen)
 
     def see(self, kind: Kind, words: str) -> None:
         """Note what a witness saw; the first time counts."""
@@ -85,7 +99,9 @@ class IntegrityWatch:
         suspicious = [kind for kind in seen if kind in _SUSPICIOUS]
         is_hard = self.state.hard_shock is not None
         if suspicious or is_hard:
-            is_confirmed = bool(suspicious) and len(seen) >= 2
+            # Dose rate and counts are the same detectors' word.
+            kinds = {Kind.DOSE_RATE if k is Kind.COUNTS else k for k in seen}
+            is_confirmed = bool(suspicious) and len(kinds) >= 2
             return Integrity(
                 IntegrityVerdict.SUSPECTED, is_confirmed, tuple(seen.values())
             )

@@ -69,8 +69,8 @@ class ReportJournal:
         self._part = None
         self._moved_boot_ns = moved_boot_ns
 
-    def take(self, report: Report, at: Conditions, *, is_steady: bool) -> None:
-        """Take a report with its conditions."""
+    def take(self, report: Report, at: Conditions, *, is_steady: bool) -> Bin | None:
+        """Take a report with its conditions; return the bin that it makes whole."""
         new = replace(
             self._bin(report, pressure_hpa(report.sensors)),
             is_shocked=at.is_shocked,
@@ -80,10 +80,12 @@ class ReportJournal:
         part = new if self._part is None else _sum(self._part, new)
         is_whole = part.to_boot_ns - part.from_boot_ns >= BIN_NS
         self._part = None if is_whole else part
-        if is_whole:
-            self._bins.append(part)
-            if self._moved_boot_ns is None and (part.is_shocked or not part.is_steady):
-                self._moved_boot_ns = part.from_boot_ns
+        if not is_whole:
+            return None
+        self._bins.append(part)
+        if self._moved_boot_ns is None and (part.is_shocked or not part.is_steady):
+            self._moved_boot_ns = part.from_boot_ns
+        return part
 
     def fingerprint(self, step: Fingerprint, origin_ns: int) -> Bin:
         """Return a step of the fingerprint as a bin in this boot's time."""

@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from gateway.contrasts import Contrasts, Noticed
 from gateway.doses import Doses
 from gateway.estimator.cold_chain import ThermalState
 from gateway.estimator.container import ContainerModel, angle_deg
@@ -19,6 +20,7 @@ from gateway.ports import Memory
 from gateway.shocks import Shock, ShockDesk
 from gateway.whereabouts import Whereabouts
 from schemas.commands import Assign
+from schemas.contents import Contents
 from schemas.events import Event, EventKind, Severity
 from schemas.findings import Integrity
 from schemas.readings import (
@@ -63,11 +65,13 @@ class Vigil:
             self.flight.resume(self._recalled.flight)
         self.is_sealed = False
         self._shipment: str | None = None
+        self._contents: Contents | None = None
         self._attitude: tuple[float, float, float] | None = None
         self._temperature = ProductTemperature(
             {one.sensor: one.calibration() for one in model.thermometers}
         )
         self._doses = Doses(model)
+        self._contrasts = Contrasts(model)
         self._whereabouts = Whereabouts()
         self._integrity = IntegrityWatch()
         self._desk = ShockDesk()
@@ -80,8 +84,8 @@ class Vigil:
 
     @property
     def is_alarmed(self) -> bool:
-        """Whether the dose rate is beyond the design criterion now."""
-        return self._doses.is_exceeded
+        """Whether the dose rate or the counts are not what they should be now."""
+        return self._doses.is_exceeded or self._contrasts.is_open
 
     def follow(
         self,
@@ -97,6 +101,8 @@ class Vigil:
         vials = () if assignment is None else assignment.contents
         self._doses.follow(vials[0] if vials else None, loaded)
         self._attitude = None if loaded is None else loaded.attitude
+        self._contents = vials[0] if vials else None
+        self._contrasts.follow(self._contents, self._attitude)
         self._whereabouts.follow(assignment)
         self._integrity.follow()
         recalled, self._recalled = self._recalled, None
@@ -108,6 +114,7 @@ class Vigil:
         self.is_sealed = True
         self._attitude = loaded.attitude
         self._doses.take_fingerprint(loaded)
+        self._contrasts.follow(self._contents, self._attitude)
 
     def take(self, reading: Reading, boot_ns: int, utc_ns: int | None) -> list[Event]:
         """Take one reading; return what happened."""
@@ -145,6 +152,9 @@ class Vigil:
         """Return a report with what was found out, and the events that this brings."""
         self._date_resumption(report.to_boot_ns, utc_ns)
         ratios, events = self._doses.take(report)
+        is_opened = self.is_sealed and self._lid is Lid.OPEN
+        noticed = Noticed(is_opened, self._integrity.is_corroborated)
+        events += self._contrasts.take(report, noticed)
         self._note(events)
         self._look_for_tilt(report)
         found = msgspec.structs.replace(

@@ -16,7 +16,12 @@ import msgspec
 
 from gateway.errors import ConfigError
 from gateway.estimator.drops import Ruggedness
-from gateway.estimator.fittings import Thermometer, check_fittings
+from gateway.estimator.fittings import (
+    Thermometer,
+    check_detection,
+    check_fittings,
+)
+from gateway.estimator.watch import Thresholds
 from schemas.errors import ContractError
 from schemas.nuclides import nuclide
 from schemas.records import Sensor
@@ -155,6 +160,7 @@ class ContainerModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``displacement_u_mm`` is how far the source may sit off its place at dispatch,
     ``liquid_mm_per_deg`` how far its centre moves per degree of tilt towards the side
     that gets lower. Without ``thermometers`` no temperature record is GDP-valid.
+    ``detection`` says when the counts have changed.
     """
 
     name: str
@@ -169,6 +175,7 @@ class ContainerModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gain_calibration: GainCalibration | None = None
     thermometers: tuple[Thermometer, ...] = ()
     ruggedness: Ruggedness = Ruggedness()
+    detection: Thresholds = Thresholds()
 
     @property
     def package_detectors(self) -> tuple[Detector, ...]:
@@ -236,6 +243,7 @@ def _check(model: ContainerModel) -> None:
     if not 0.0 < model.attitude_tolerance_deg <= 180.0:
         raise ValueError("attitude_tolerance_deg: not above 0 and up to 180")
     check_fittings(model.thermometers, model.ruggedness)
+    check_detection(model.detection)
     if not model.package_detectors:
         raise ValueError('detectors: none has role "package"')
     names = [detector.sensor for detector in model.detectors]

@@ -7,6 +7,7 @@ import msgspec
 from gateway.estimator.cold_chain import Calibration
 from gateway.estimator.drops import Ruggedness
 from gateway.estimator.excursion import EXPANDED_U_C
+from gateway.estimator.watch import Thresholds
 from schemas.errors import ContractError
 from schemas.records import Sensor
 from schemas.units import instant_ns
@@ -42,6 +43,18 @@ class Thermometer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         )
 
 
+def check_detection(detection: Thresholds) -> None:
+    """Refuse thresholds that cannot be.
+
+    Raises:
+        ValueError: the message names the key and what is wrong with it.
+    """
+    for name in detection.__struct_fields__:
+        value = getattr(detection, name)
+        if not (math.isfinite(value) and value > 0):
+            raise ValueError(f"detection: {name} is not positive")
+
+
 def check_fittings(thermometers: tuple[Thermometer, ...], rugged: Ruggedness) -> None:
     """Refuse what cannot be.
 
@@ -54,10 +67,13 @@ def check_fittings(thermometers: tuple[Thermometer, ...], rugged: Ruggedness) ->
     for one in thermometers:
         if not (math.isfinite(one.expanded_u_c) and one.expanded_u_c > 0):
             raise ValueError(f"thermometers: expanded_u_c of {one.sensor} is no number")
-        try:
-            one.inventory()
-        except ContractError as error:
-            raise ValueError(f"thermometers: of {one.sensor}: {error}") from error
+        for key in ("calibrated_at", "calibration_due"):
+            text = getattr(one, key)
+            try:
+                _ = None if text is None else instant_ns(text)
+            except ContractError as error:
+                what = f"thermometers: {key} of {one.sensor}: {error}"
+                raise ValueError(what) from error
     _check_ruggedness(rugged)
 
 

@@ -24,6 +24,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import Final
 
+import msgspec
 import numpy as np
 
 from gateway.estimator import changes
@@ -53,9 +54,12 @@ FINAL_S: Final = 900.0
 SHORTLY_S: Final = 600.0
 
 
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """Logarithms of likelihood ratios that open a change, by stream."""
+class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Logarithms of likelihood ratios that open a change, by stream.
+
+    They belong to a container and to a rate of false alarms, and come from simulation:
+    ``python -m tests.detection.figures --calibrate NAME``.
+    """
 
     total: float = 14.0
     difference: float = 14.0
@@ -203,8 +207,10 @@ class ChangeWatch:
         if place < 2:
             return found.contrasts[:, place].copy(), np.ones(1), changes.GAUSSIAN
         newest, column = self._memory[-1], self._outer[place - 2]
-        dispersion = newest.deviation[column] ** 2 / newest.expected[column]
-        pair = np.array([[newest.seen[column]], [newest.expected[column]]]) / dispersion
+        seen, expected = newest.seen[column], newest.expected[column]
+        if not expected > 0.0:
+            return np.full(1, np.nan), np.ones(1), changes.POISSON
+        pair = np.array([[seen], [expected]]) * expected / newest.deviation[column] ** 2
         return pair[0], pair[1], changes.POISSON
 
     # -- judging -----------------------------------------------------------------

@@ -43,7 +43,7 @@ class Setting(NamedTuple):
 
     def thresholds(self) -> Thresholds:
         """What the container's file says."""
-        return Thresholds()
+        return self.container.detection
 
     def model(self) -> ForwardModel:
         contents = msgspec.structs.replace(

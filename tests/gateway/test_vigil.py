@@ -162,7 +162,9 @@ def test_while_the_criterion_is_exceeded_no_activity_is_learnt(rig: VigilRig) ->
 def test_a_second_detector_confirms(rig: VigilRig) -> None:
     word = play(rig, 11, 15, factors=(1.6, 1.6, 1.0))
     assert (word.verdict, word.is_confirmed) == (SUSPECTED, True)
-    assert len(word.reasons) == 2
+    rates = [words for words in word.reasons if words.startswith("dose rate")]
+    assert len(rates) == 2
+    assert any("counts changed" in words for words in word.reasons)
 
 
 def test_a_neighbour_that_the_outward_detector_sees_is_no_breach(

@@ -24,7 +24,9 @@ MODEL_KEYS: dict[str, type] = {
     "detectors": list,
     "thermometers": list,
     "ruggedness": dict,
+    "detection": dict,
 }
+DETECTION_KEYS: dict[str, type] = dict.fromkeys(("total", "difference", "outer"), float)
 CALIBRATION_KEYS: dict[str, type] = {
     "certificate": str,
     "standard": str,
@@ -84,6 +86,7 @@ def problems(model: dict[str, Any]) -> list[str]:
         found += _shape(thermometer, THERMOMETER_KEYS, "thermometers")
         found += _calibration_problems(thermometer, thermometer["sensor"])
     found += _shape(model.get("ruggedness", {}), RUGGEDNESS_KEYS, "ruggedness")
+    found += _shape(model.get("detection", {}), DETECTION_KEYS, "detection")
     if released is not None:
         found += _shape(released, CALIBRATION_KEYS, "gain_calibration")
     if found:
