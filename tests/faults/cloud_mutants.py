@@ -60,9 +60,9 @@ def receipt_before_commit() -> Iterator[None]:
     append_chain, keep = ledger_module._append_chain, Ingestor._keep
     worker: list[Ingestor] = []
 
-    def remember(self: Ingestor, messages: Any) -> bool:
+    def remember(self: Ingestor, messages: Any, now_s: float) -> bool:
         worker[:] = [self]
-        return keep(self, messages)
+        return keep(self, messages, now_s)
 
     def hasty(
         connection: Any, chain: Chain, batch: list[VerifiedRecord], now_ns: int

@@ -61,6 +61,7 @@ class SimDisk:
         self.refusals_read = 0
         self.cut_after: int | None = None
         self.fail_after: int | None = None
+        self.fail_times = 1
         self.fail_reads = 0
         self.capacity_bytes = 1 << 40
         self.is_quota = False
@@ -113,7 +114,8 @@ class SimDisk:
             return
         self.fail_after -= 1
         if self.fail_after < 0:
-            self.fail_after = None
+            self.fail_times -= 1
+            self.fail_after = 0 if self.fail_times > 0 else None
             self.refusals_eio += 1
             self.on_failure()
             raise OSError(errno.EIO, os.strerror(errno.EIO))

@@ -18,6 +18,7 @@ from gateway.orders import Orders
 from gateway.outbox import Outbox, OutboxLimits
 from gateway.sealing import KEPT_KINDS, Sealer
 from gateway.timekeeping import Timekeeper
+from gateway.watermark import Watermark
 from schemas.events import Event, EventKind, Severity
 from schemas.keys import Ed25519Signer, KeyRegistry, OwnerKind, PublicKey
 from schemas.records import KINDS, Birth, Body
@@ -107,6 +108,7 @@ class GatewayMachine:
         self.life: Life | None = None
         self._saved_head = -1
         self._saved_epoch = b""
+        self._kept_mark: Watermark | None = None
 
     def _draw_epoch(self) -> bytes:
         return self.rng.randbytes(8)
@@ -160,12 +162,25 @@ class GatewayMachine:
                 self.note("start-refused")
                 self.around.schedule.after(60, self.boot)
                 return
+            self._compare_mark(outbox)
             self.life = Life(self, outbox)
             self.note("boot", outbox.epoch, outbox.head_sequence, outbox.watermark)
             self.state(BIRTH)
             self.life.sealer.state_gaps()
             self._take_added()
             self.commit()
+
+    def _compare_mark(self, outbox: Outbox) -> None:
+        """What was saved before the last end is there at the next start."""
+        before, self._kept_mark = self._kept_mark, None
+        if before is None or before.epoch != outbox.epoch:
+            return
+        if (outbox.watermark, outbox.command_counter) < (
+            before.sequence,
+            before.command_counter,
+        ):
+            text = f"{self.name}: watermark {outbox.watermark}, was {before.sequence}"
+            self.around.oracle.violate("forgotten", text)
 
     def _open(self) -> Outbox:
         disk = self.power.disk()
@@ -185,7 +200,7 @@ class GatewayMachine:
 
     def _let_go(self, life: Life) -> None:
         outbox = life.outbox
-        saved = outbox._marks.saved
+        saved = self._kept_mark = outbox._marks.saved
         volatile = [one for one in _volatile(outbox) if one > saved.sequence]
         if volatile:
             self.note("volatile-lost")
@@ -221,6 +236,7 @@ class GatewayMachine:
             return
         if self.life is not None:
             self.fall(is_cut=False)
+        self._kept_mark = None
         self.power.forget()
         shutil.rmtree(self.folder, ignore_errors=True)
         (self.root / "orders.json").unlink(missing_ok=True)
@@ -279,6 +295,9 @@ class GatewayMachine:
         self._watch_pressure(life.outbox)
         volatile = set(_volatile(life.outbox))
         for sequence, promised in life.added:
+            if life.outbox.digest_at(sequence) != promised.digest:
+                text = f"{self.name}: {sequence} is not there after its commit"
+                self.around.oracle.violate("forgotten", text)
             if sequence not in volatile:
                 self.around.oracle.promise(self.name, epoch, sequence, promised)
         life.added.clear()

@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import gateway.lanes as lanes_module
 import gateway.link as link_module
 import gateway.outbox as outbox_module
 from gateway.delivery import Delivery, Message, ReceiptResult
 from gateway.lanes import Lanes
 from gateway.outbox import Outbox, Priority, StoredRecord
+from gateway.places import PlaceReader
 from gateway.pool import SegmentPool
 from gateway.recovery import DroppedRange
 from gateway.segment import Addition, Disk, FileSegment
@@ -248,4 +250,29 @@ def memory_forgets() -> Iterator[None]:
         return segment
 
     with replaced(Lanes, "_new_in_memory", forgetful):
+        yield
+
+
+@contextmanager
+def memory_reserves_nothing() -> Iterator[None]:
+    """Sequences of records in memory only are not noted as used."""
+    with replaced(Outbox, "_reserve", lambda _self, _sequence: None):
+        yield
+
+
+@contextmanager
+def failed_read_is_damage() -> Iterator[None]:
+    """A read that fails once takes the record away."""
+
+    def judge(_self: PlaceReader, _sequence: int, _error: OSError) -> list[bytes]:
+        return [b""]
+
+    with replaced(PlaceReader, "_judge", judge):
+        yield
+
+
+@contextmanager
+def evidence_given_up_unstated() -> Iterator[None]:
+    """Retired segments make room and nobody is told."""
+    with replaced(lanes_module, "given_up", lambda _path: []):
         yield

@@ -5,6 +5,7 @@ Invariants (the names under which violations are listed):
 - ``lost``: a record that was committed is in the ledger, or a signed gap explains it
   that pressure on the disk forced, or the folder of a fork keeps it as evidence.
 - ``alarm``: no gap covers a committed alarm.
+- ``forgotten``: what was committed can be read, what was saved is there at the start.
 - ``foreign``: the ledger holds only what a gateway sealed.
 - ``twice``: each (gateway, epoch, sequence) is in the ledger once.
 - ``reused``: a sequence that was committed or published has one content.
@@ -15,6 +16,7 @@ Invariants (the names under which violations are listed):
 - ``live``: ten seconds after link-up the ledger has a value as new as the link.
 - ``order``: the newest state of the projection is that of the highest sequence, and
   a projection made anew is equal to it.
+- ``spin``: a link that has nothing to send is told to wait for some time.
 - ``drained``, ``bounds``, ``exception``: it ends, within its limits, without a bug.
 """
 

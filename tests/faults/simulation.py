@@ -209,9 +209,7 @@ class World:
         node.commit()
 
     def break_disk(self, node: GatewayNode) -> None:
-        """One call fails soon; often the power goes soon after."""
-        if node.life is None or node.life.outbox.storage_faults >= 2:
-            return
+        """A call fails soon, or all for a while; often the power goes soon after."""
 
         def cut_soon() -> None:
             if self.rng.random() < 0.6:
@@ -219,6 +217,7 @@ class World:
 
         node.power.on_failure = cut_soon
         node.power.fail_after = self.rng.randrange(12)
+        node.power.fail_times = self.rng.choice((1, 1, 1, 12))
 
     def fill_disk(self, node: GatewayNode) -> None:
         """Others fill the disk, down to some segments or to nothing."""

@@ -18,11 +18,10 @@ class Storm:
     @classmethod
     def draw(cls, rng: Random) -> "Storm":
         has_full_disk = rng.random() < 0.4
-        # A store without room gives up evidence, and a fork is known by it alone.
-        has_old_card = not has_full_disk and rng.random() < 0.5
+        has_old_card = rng.random() < 0.4
         return cls(
             interval_s=rng.choice((1200.0, 1800.0, 3600.0)),
-            quota_segments=60 if has_old_card else rng.choice((3, 5, 60)),
+            quota_segments=rng.choice((3, 5, 60)),
             has_full_disk=has_full_disk,
             has_bad_disk=rng.random() < 0.6,
             has_new_card=rng.random() < 0.3,
