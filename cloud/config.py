@@ -110,6 +110,7 @@ class IngestConfig(Struct, frozen=True, kw_only=True):
 
     receipt_interval_s: Seconds = 0.5
     resend_after_s: Seconds = 30.0
+    silent_after_s: Seconds = 90.0
     command_interval_s: Seconds = 3.0
     metrics_port: Port | None = None
 

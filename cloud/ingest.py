@@ -26,8 +26,10 @@ from cloud.config import Config, IngestConfig
 from cloud.dispatch import Dispatcher, issue
 from cloud.errors import ConfigError, LedgerError
 from cloud.metrics import IngestMetrics, served
+from cloud.noticing import Noticer
 from cloud.ports import Chain, Clock, Ledger
 from cloud.receipting import GapWatch, ReceiptDesk
+from cloud.signing import Author
 from cloud.verification import (
     Refusal,
     RefusalReason,
@@ -140,6 +142,9 @@ class Ingestor:
         publish = self._line.publish
         self._desk = ReceiptDesk(self._ledger, self._clock, self._signer, publish)
         self._gaps = GapWatch(settings.resend_after_s)
+        self._noticer = Noticer(
+            self._ledger, self._clock, self._author(), settings.silent_after_s
+        )
         self._dispatcher = Dispatcher(
             self._ledger, publish, settings.command_interval_s
         )
@@ -157,17 +162,22 @@ class Ingestor:
             now_s: real monotonic time, for receipts and what is sent again.
         """
         messages = self._line.take(MESSAGES_AT_ONCE, _WAIT_S)
-        if messages and not self._keep(messages):
+        if messages and not self._keep(messages, now_s):
             return
         self._patiently(lambda: self._answer(now_s))
 
-    def _keep(self, messages: Sequence[Received]) -> bool:
+    def _author(self) -> Author:
+        key = self._registry().find(self._signer.kid)
+        name = "cloud" if key is None else key.owner
+        return Author(name, self._signer, self._clock.exercise)
+
+    def _keep(self, messages: Sequence[Received], now_s: float) -> bool:
         """Bring messages into the ledger, then acknowledge; false if stopped before."""
         registry = self._registry()
         judged = [judge_message(one.topic, one.payload, registry) for one in messages]
         records = [record for one in judged for record in one.records]
         refusals = [refusal for one in judged for refusal in one.refusals]
-        if not self._patiently(lambda: self._append(records, refusals)):
+        if not self._patiently(lambda: self._append(records, refusals, now_s)):
             return False
         for message in messages:
             self._line.acknowledge(message)
@@ -176,7 +186,10 @@ class Ingestor:
         return True
 
     def _append(
-        self, records: Sequence[VerifiedRecord], refusals: Sequence[Refusal]
+        self,
+        records: Sequence[VerifiedRecord],
+        refusals: Sequence[Refusal],
+        now_s: float,
     ) -> None:
         now_ns = self._clock.utc_ns()
         conflicts: tuple[Refusal, ...] = ()
@@ -185,6 +198,7 @@ class Ingestor:
                 result = self._ledger.append_records(records, now_ns)
             self._metrics.appended(result)
             conflicts = result.conflicts
+            self._noticer.accepted(records, result.grown, conflicts, now_s)
         if refusals:
             self._ledger.quarantine(refusals, now_ns)
         self._log_refusals((*refusals, *conflicts))
@@ -208,8 +222,12 @@ class Ingestor:
         self._metrics.receipted(len(said))
         for chain, watermark in said.items():
             self._gaps.observe(chain, watermark, now_s)
+        standing = self._gaps.standing(now_s)
+        for chain in said.keys() | standing.keys():
+            self._noticer.watch_gap(chain, standing.get(chain))
         for chain, first, last in self._gaps.due(now_s):
             self._ask(chain, first, last)
+        self._noticer.say(now_s)
         self._dispatcher.poll(self._clock.utc_ns(), now_s)
 
     def _ask(self, chain: Chain, first: int, last: int) -> None:

@@ -68,11 +68,15 @@ class LedgerEntry(NamedTuple):
 
 
 class AppendResult(NamedTuple):
-    """What became of a batch: counts, and those refused with their reason."""
+    """What became of a batch: counts, and those refused with their reason.
+
+    ``grown`` are the epochs of which something new was added.
+    """
 
     added: int
     duplicates: int
     conflicts: tuple[Refusal, ...]
+    grown: tuple[Chain, ...] = ()
 
 
 class Watermark(NamedTuple):

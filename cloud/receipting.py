@@ -9,7 +9,7 @@ patience: while a backlog drains its lower edge moves, and nothing is asked.
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from cloud.ports import Chain, Clock, Ledger, Watermark
 from schemas.keys import Signer
@@ -17,6 +17,8 @@ from schemas.receipts import KIND, MAX_RANGES, VERSION, Receipt, seal_receipt
 from schemas.topics import Lane, topic
 
 _PATIENCE_MAX_S: Final = 600.0
+# A gap that nothing has closed for so long is for people.
+STANDS_AFTER_S: Final = 600.0
 
 _log: Final = logging.getLogger(__name__)
 
@@ -91,6 +93,15 @@ class _OpenGap:
     last: int
     ask_at_s: float
     patience_s: float
+    since_s: float
+
+
+class StandingGap(NamedTuple):
+    """The lowest gap of an epoch, ends included; it stands if it does not move."""
+
+    first: int
+    last: int
+    is_standing: bool
 
 
 class GapWatch:
@@ -113,9 +124,18 @@ class GapWatch:
             _log.info("gap=open gateway=%s from=%d to=%d", chain.gateway, first, last)
         if gap is None or gap.first != first:
             ask_at_s = now_s + self._after_s
-            self._gaps[chain] = _OpenGap(first, last, ask_at_s, self._after_s)
+            self._gaps[chain] = _OpenGap(first, last, ask_at_s, self._after_s, now_s)
         else:
             gap.last = last
+
+    def standing(self, now_s: float) -> dict[Chain, StandingGap]:
+        """Return the gaps that are open, and whether they stand."""
+        return {
+            chain: StandingGap(
+                gap.first, gap.last, now_s - gap.since_s >= STANDS_AFTER_S
+            )
+            for chain, gap in self._gaps.items()
+        }
 
     def due(self, now_s: float) -> list[tuple[Chain, int, int]]:
         """Return (epoch, first, last) of the gaps to ask for now."""

@@ -165,6 +165,11 @@ class SqlLedger:
             sum(result.added for result in results),
             sum(result.duplicates for result in results),
             conflicts,
+            tuple(
+                chain
+                for chain, result in zip(chains, results, strict=True)
+                if result.added
+            ),
         )
 
     def append_fact(self, fact: VerifiedFact, received_at_ns: int) -> AppendResult:
