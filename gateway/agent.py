@@ -15,35 +15,33 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
 from gateway.coalescing import FaultLimiter
+from gateway.command_desk import CommandDesk, CommandParts, assigned
 from gateway.delivery import ReceiptResult
 from gateway.duties import Duty, running, until
 from gateway.link import Link
-from gateway.orders import Orders, Refused, Repeated, Taken
+from gateway.orders import Orders
 from gateway.outbox import Outbox
-from gateway.ports import Clock, LineLost, LineOpened, LineSource
+from gateway.ports import Clock, LineLost, LineOpened, LineSource, NtpTime
 from gateway.sealing import Sealer
 from gateway.sensors import Decoder
 from gateway.station import Statement, Station
 from gateway.timekeeping import Timekeeper
-from schemas.commands import Assign, Configure, Release, Resend, TakeFingerprint
 from schemas.envelope import ZERO_DIGEST
 from schemas.errors import MalformedError
 from schemas.events import Event, EventKind, Severity
 from schemas.readings import Noise, Reading
 from schemas.receipts import Receipt
 from schemas.records import (
-    Assigned,
     Birth,
     Body,
     Fingerprint,
     FingerprintStep,
     Heartbeat,
-    Released,
 )
 
 # Real seconds: how often time is looked at where no reading comes, how long bulk
@@ -51,6 +49,7 @@ from schemas.records import (
 TICK_S: Final = 0.2
 GROUP_S: Final = 0.02
 ANNOUNCE_S: Final = 1.0
+COMMIT_HANGS_S: Final = 30.0
 MAX_PENDING_BYTES: Final = 4 * 1024 * 1024
 
 _FORK: Final = "the ledger holds another chain under this name: a new epoch begins"
@@ -69,9 +68,21 @@ class Line:
     new_decoder: Callable[[], Decoder]
 
 
+def _no_ntp() -> NtpTime | None:
+    return None
+
+
+async def _watch_nothing(_is_fresh: Callable[[], bool]) -> None:
+    """Without a service manager nobody wants to know."""
+    await asyncio.Event().wait()
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What an agent is composed of; ``duties`` run beside its own."""
+    """What an agent is composed of; ``duties`` run beside its own.
+
+    ``watch`` is a duty too, given whether data are fresh (:meth:`Agent.is_fresh`).
+    """
 
     clock: Clock
     timekeeper: Timekeeper
@@ -83,6 +94,8 @@ class Parts:
     birth: Birth
     heartbeat_interval_ns: int
     duties: tuple[Duty, ...] = ()
+    watch: Callable[[Callable[[], bool]], Awaitable[None]] = _watch_nothing
+    read_ntp: Callable[[], NtpTime | None] = _no_ntp
 
 
 class Agent:
@@ -95,8 +108,13 @@ class Agent:
         self._committed = asyncio.Event()
         self._heartbeat_boot_ns = 0
         self._faults = FaultLimiter()
-        self._last_refusal = ""
+        self._commit_began_s: float | None = None
+        self._is_committed = False
         self._link = make_link(self)
+        command_parts = CommandParts(
+            parts.clock, parts.timekeeper, parts.station, parts.outbox, parts.orders
+        )
+        self._desk = CommandDesk(command_parts, self._state, self._link.resend)
         orders = parts.orders
         parts.station.follow(
             orders.assignment(), is_loaded=orders.is_loaded, loaded=orders.loaded
@@ -114,12 +132,29 @@ class Agent:
             async with running([self._commit_often, self._link.run]) as outward:
                 lines = [self._listener(line) for line in self._parts.lines]
                 beside = self._parts.duties
-                async with running([*lines, self._tick, *beside]) as inward:
+                async with running(
+                    [*lines, self._tick, self._watch, *beside]
+                ) as inward:
                     await until(stop, [*inward, *outward])
                 await self._finish(drain_s)
         finally:
             self._parts.outbox.commit()
             self._parts.outbox.close()
+
+    async def _watch(self) -> None:
+        await self._parts.watch(self.is_fresh)
+
+    def is_fresh(self) -> bool:
+        """Say whether records are made and become durable, as they should.
+
+        The last heartbeat is stated and no commit hangs. A line that is silent or a
+        disk that refuses are stated in records; a restart would mend neither.
+        """
+        age_ns = self._parts.clock.boot_ns() - self._heartbeat_boot_ns
+        if not self._is_committed or age_ns > 3 * self._parts.heartbeat_interval_ns:
+            return False
+        began_s = self._commit_began_s
+        return began_s is None or time.monotonic() - began_s < COMMIT_HANGS_S
 
     async def _finish(self, drain_s: float) -> None:
         boot_ns = self._parts.clock.boot_ns()
@@ -174,7 +209,15 @@ class Agent:
             await asyncio.sleep(TICK_S)
             boot_ns = self._parts.clock.boot_ns()
             self._state_all(self._parts.station.advance(boot_ns))
+            self._take_ntp(boot_ns)
             self._heartbeat_if_due(boot_ns)
+
+    def _take_ntp(self, boot_ns: int) -> None:
+        found = self._parts.read_ntp()
+        if found is not None:
+            change = self._parts.timekeeper.take_ntp(*found, boot_ns)
+            if change is not None:
+                self._state(change)
 
     # -- records -----------------------------------------------------------------
 
@@ -253,11 +296,14 @@ class Agent:
     async def _commit(self) -> None:
         self._dirty.clear()
         self._urgent.clear()
+        # One that fails again and again began with the first.
+        self._commit_began_s = self._commit_began_s or time.monotonic()
         try:
             await asyncio.to_thread(self._parts.outbox.commit)
         except Exception:
             self._dirty.set()
             raise
+        self._commit_began_s, self._is_committed = None, True
         self._committed.set()
         self._state_storage_faults()
         if self._parts.sealer.state_gaps():
@@ -286,6 +332,10 @@ class Agent:
 
     # -- what the cloud says -----------------------------------------------------
 
+    def take_command(self, sealed: bytes) -> None:
+        """Carry out a command, or state why not."""
+        self._desk.take(sealed)
+
     def take_receipt(self, receipt: Receipt, result: ReceiptResult) -> None:
         """Take a genuine receipt: its time, and whether the ledger has our chain."""
         if result is ReceiptResult.MISMATCH:
@@ -313,86 +363,4 @@ class Agent:
         )
         assignment = self._parts.orders.assignment()
         if assignment is not None:
-            self._state(_assigned(assignment, self._parts.orders.assigned_by))
-
-    def take_command(self, sealed: bytes) -> None:
-        """Carry out a command, or state why not."""
-        boot_ns = self._parts.clock.boot_ns()
-        found = self._parts.orders.take(sealed, self._parts.timekeeper.utc_ns(boot_ns))
-        match found:
-            case Taken():
-                self._carry_out(found, boot_ns)
-            case Repeated():
-                pass
-            case Refused(reason=reason, counter=counter):
-                self._log_refusal(reason)
-                if counter is not None:
-                    self._answer(EventKind.COMMAND_REFUSED, counter, boot_ns, reason)
-
-    def _carry_out(self, taken: Taken, boot_ns: int) -> None:
-        counter, body = taken.command.header.counter, taken.command.body
-        try:
-            self._parts.orders.keep(taken)
-        except OSError as error:
-            # Not taken and not answered: the cloud repeats it.
-            self._log_refusal(f"cannot be remembered: {error.strerror or error}")
-            return
-        self._parts.outbox.remember_command(counter)
-        _log.info(
-            "event=command kind=%s counter=%d", taken.command.header.kind, counter
-        )
-        match body:
-            case Assign():
-                self._parts.station.follow(body, is_loaded=False)
-                self._state(_assigned(body, counter), is_alarm=True)
-            case Release():
-                self._parts.station.follow(None, is_loaded=False)
-                self._state(Released(body.shipment, counter), is_alarm=True)
-            case TakeFingerprint():
-                self._parts.station.take_fingerprint(body, counter, boot_ns)
-            case Resend():
-                self._resend(body, counter, boot_ns)
-            case Configure():
-                reason = "this version has no setting that may change on the way"
-                self._answer(EventKind.COMMAND_REFUSED, counter, boot_ns, reason)
-
-    def _resend(self, body: Resend, counter: int, boot_ns: int) -> None:
-        epoch = self._parts.outbox.epoch
-        if body.epoch != epoch:
-            reason = f"no records of epoch {body.epoch.hex()}; it is {epoch.hex()}"
-        elif body.from_sequence > body.to_sequence:
-            reason = f"no range: {body.from_sequence} to {body.to_sequence}"
-        elif not self._link.resend(body.from_sequence, body.to_sequence):
-            reason = "as many ranges as can be wait to be sent again"
-        else:
-            self._answer(EventKind.COMMAND_DONE, counter, boot_ns, "resent")
-            return
-        self._answer(EventKind.COMMAND_REFUSED, counter, boot_ns, reason)
-
-    def _log_refusal(self, reason: str) -> None:
-        if reason != self._last_refusal:
-            self._last_refusal = reason
-            _log.warning("event=command_refused reason=%r", reason)
-
-    def _answer(self, what: EventKind, counter: int, boot_ns: int, text: str) -> None:
-        is_refused = what is EventKind.COMMAND_REFUSED
-        self._state(
-            Event(
-                what=what,
-                severity=Severity.WARNING if is_refused else Severity.INFO,
-                from_boot_ns=boot_ns,
-                text=text,
-                counter=counter,
-            ),
-            is_alarm=True,
-        )
-
-
-def _assigned(assign: Assign, counter: int) -> Assigned:
-    return Assigned(
-        shipment=assign.shipment,
-        counter=counter,
-        contents=assign.contents,
-        limits=assign.limits,
-        container_digest=assign.container_digest,
-    )
+            self._state(assigned(assignment, self._parts.orders.assigned_by))

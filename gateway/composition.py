@@ -1,22 +1,21 @@
 """The one place that introduces the gateway's parts to each other."""
 
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from random import Random
 
 import gateway
+from gateway.adapters.kernel_time import KernelTime
 from gateway.adapters.key_file import load_signer
 from gateway.adapters.memory_file import MemoryFile
-from gateway.adapters.mqtt import (
-    MqttBroker,
-    MqttSettings,
-    TlsFiles,
-    tls_context,
-)
+from gateway.adapters.mqtt import MqttBroker, MqttSettings
 from gateway.adapters.serial_line import SerialPort
 from gateway.adapters.shared_clock import SharedClock
 from gateway.adapters.system_clock import SystemClock
+from gateway.adapters.systemd import Systemd
+from gateway.adapters.tls import ReadTime, TimeBounds, TlsFiles, tls_context
 from gateway.agent import Agent, Line, Parts
 from gateway.config import BrokerConfig, Config, PortConfig, read_file
 from gateway.delivery import Delivery, DeliveryTimes
@@ -32,13 +31,14 @@ from gateway.link import Link, LinkEvents
 from gateway.metrics import CountedSealer, Metrics, TimedStation, Watched
 from gateway.orders import Orders
 from gateway.outbox import Outbox, OutboxLimits
-from gateway.ports import Clock
+from gateway.ports import Clock, NtpTime
 from gateway.sensors import DECODERS, Decoder
 from gateway.station import StationPlan
 from gateway.timekeeping import Timekeeper
+from schemas.envelope import open_envelope
 from schemas.errors import ContractError
 from schemas.keys import KeyRegistry, OwnerKind, PublicKey
-from schemas.records import Birth
+from schemas.records import Birth, TimeSource, read_record
 from schemas.units import NS_PER_S, instant_ns
 
 # UTC cannot be before this software was written.
@@ -95,7 +95,6 @@ def compose(config: Config, configuration_digest: bytes) -> Agent:
     clock = make_clock(config)
     warm_up()
     directory = Path(config.directory)
-    timekeeper = Timekeeper(FLOOR_NS)
     outbox = Outbox.open(
         directory / "outbox",
         OutboxLimits(
@@ -106,6 +105,7 @@ def compose(config: Config, configuration_digest: bytes) -> Agent:
             config.gateway, OwnerKind.GATEWAY, signer.algorithm, signer.public_key
         ),
     )
+    timekeeper = Timekeeper(floor_ns(outbox))
     names = tuple(port.name for port in config.ports)
     metrics = Metrics(config.gateway, names, clock)
     plan = StationPlan(
@@ -139,8 +139,30 @@ def compose(config: Config, configuration_digest: bytes) -> Agent:
         ),
         heartbeat_interval_ns=round(config.heartbeat_interval_s * NS_PER_S),
         duties=_duties(config, metrics),
+        watch=Systemd(os.environ).watch,
+        read_ntp=_ntp_reader(config, clock),
     )
     return Agent(parts, _link_maker(config, parts, keys.keys, metrics))
+
+
+def _ntp_reader(config: Config, clock: Clock) -> Callable[[], NtpTime | None]:
+    if clock.exercise or not config.clock.ntp_sets_clock:
+        return lambda: None
+    return KernelTime().read
+
+
+def floor_ns(outbox: Outbox) -> int:
+    """Return an instant that UTC cannot be before: this software's, the last record's.
+
+    A receiver's date that was wrong by years would be a floor that nothing reaches, and
+    an exercise has a time of its own: only what a receipt or NTP stands for counts.
+    """
+    for record in outbox.latest():
+        header = read_record(open_envelope(record.sealed).payload).header
+        is_vouched = header.time_source in (TimeSource.RECEIPT, TimeSource.NTP)
+        if header.utc_ns is not None and is_vouched and not header.exercise:
+            return max(FLOOR_NS, header.utc_ns - 3 * (header.time_u_ns or 0))
+    return FLOOR_NS
 
 
 def _duties(config: Config, metrics: Metrics) -> tuple[Duty, ...]:
@@ -161,7 +183,7 @@ def _link_maker(
     cloud_keys: tuple[PublicKey, ...],
     metrics: Metrics,
 ) -> Callable[[Agent], Link]:
-    settings = _mqtt_settings(config)
+    settings = _mqtt_settings(config, _time_reader(parts.clock, parts.timekeeper))
 
     def make(agent: Agent) -> Link:
         link = Link(
@@ -179,7 +201,18 @@ def _link_maker(
     return make
 
 
-def _mqtt_settings(config: Config) -> MqttSettings:
+def _time_reader(clock: Clock, timekeeper: Timekeeper) -> ReadTime:
+    def read() -> TimeBounds:
+        boot_ns = clock.boot_ns()
+        utc_ns, u_ns = timekeeper.utc_ns(boot_ns), timekeeper.u_ns(boot_ns)
+        if utc_ns is None or u_ns is None:
+            return TimeBounds(timekeeper.floor_ns, None)
+        return TimeBounds(utc_ns - 3 * u_ns, utc_ns + 3 * u_ns)
+
+    return read
+
+
+def _mqtt_settings(config: Config, read_time: ReadTime) -> MqttSettings:
     broker = config.broker
     tls = None
     if broker.tls_ca is not None:
@@ -188,7 +221,7 @@ def _mqtt_settings(config: Config) -> MqttSettings:
             None if broker.tls_certificate is None else Path(broker.tls_certificate),
             None if broker.tls_key is None else Path(broker.tls_key),
         )
-        tls_context(tls)  # said now, not at the first connection
+        tls_context(tls, read_time)  # said now, not at the first connection
     return MqttSettings(
         host=broker.host,
         port=broker.port,
@@ -196,6 +229,7 @@ def _mqtt_settings(config: Config) -> MqttSettings:
         username=broker.username,
         password=_password(broker),
         tls=tls,
+        read_time=read_time,
     )
 
 
@@ -220,7 +254,7 @@ def check_files(config: Config) -> list[str]:
     model, _digest = load_container(config)
     signer = load_signer(Path(config.key))
     keys = load_cloud_keys(Path(config.cloud_keys))
-    _mqtt_settings(config)
+    _mqtt_settings(config, lambda: TimeBounds(FLOOR_NS, None))
     ports = [f"{p.name} ({p.protocol}) on {p.path}" for p in config.ports]
     return [
         f"gateway    {config.gateway}, key {signer.kid.hex()}",

@@ -50,10 +50,15 @@ class PortConfig(_Section, frozen=True):
 
 
 class ClockConfig(_Section, frozen=True):
-    """``simulated`` names the simulator's clock page; all is an exercise then."""
+    """``simulated`` names the simulator's clock page; all is an exercise then.
+
+    ``ntp_sets_clock`` believes the kernel's clock while NTP vouches for it: for a
+    gateway whose NTP is authenticated (NTS), or comes from a server of its own.
+    """
 
     simulated: str | None = None
     gps_sets_clock: bool = True
+    ntp_sets_clock: bool = False
 
 
 class OutboxConfig(_Section, frozen=True):

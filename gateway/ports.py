@@ -42,6 +42,13 @@ class Memory(Protocol):
         """Keep a state in place of the one before; nothing is raised."""
 
 
+class NtpTime(NamedTuple):
+    """UTC as NTP has it, and the largest error that it admits."""
+
+    utc_ns: int
+    largest_error_ns: int
+
+
 class SerialLine(Protocol):
     """One open serial line."""
 

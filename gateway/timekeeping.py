@@ -6,6 +6,7 @@ time; UTC is boot time plus an offset, once a source has given one:
 - ``gps``: a receiver's date. It arrives late, never early, so the largest of the
   last offsets is the best one, and the second largest the best that one wrong date
   cannot spoil.
+- ``ntp``: the kernel's clock while NTP vouches for it, with the largest error.
 - ``receipt``: the instant the cloud signed. It may have lain in a broker, so it
   arrives late too: it says what UTC cannot be before.
 
@@ -22,6 +23,7 @@ Rules:
 The uncertainty grows with the oscillator's drift, in both directions of time.
 """
 
+import math
 from collections import deque
 from dataclasses import dataclass
 from typing import Final
@@ -31,6 +33,8 @@ from schemas.units import NS_PER_S
 
 DRIFT_RATIO: Final = 50e-6  # uncompensated oscillator of a single-board computer
 GPS_U_NS: Final = NS_PER_S  # serial transport and the receiver's own latency
+# Below this a disciplined clock that is slewed would be news again and again.
+NTP_U_NS: Final = NS_PER_S // 20
 RECEIPT_U_NS: Final = 10 * NS_PER_S
 # Dates that are further apart contradict each other.
 AGREEMENT_NS: Final = 60 * NS_PER_S
@@ -53,7 +57,7 @@ class Timekeeper:
     """
 
     def __init__(self, floor_ns: int) -> None:
-        self._floor_ns = floor_ns
+        self.floor_ns = floor_ns
         self._map: _Map | None = None
         self._offsets: deque[int] = deque(maxlen=_KEPT)
         self._offsets_from_ns = 0
@@ -84,7 +88,7 @@ class Timekeeper:
     def take_gps(self, measured_at_ns: int, boot_ns: int) -> ClockChange | None:
         """Take a receiver's date; return a change worth a record."""
         offset_ns = measured_at_ns - boot_ns
-        if measured_at_ns < self._floor_ns or self._is_before_receipt(offset_ns):
+        if measured_at_ns < self.floor_ns or self._is_before_receipt(offset_ns):
             return None
         if not self._offsets or abs(offset_ns - self._offsets[-1]) > AGREEMENT_NS:
             self._offsets.clear()
@@ -119,9 +123,27 @@ class Timekeeper:
         known_ns = self._receipt_offset_ns
         return known_ns is not None and abs(offset_ns - known_ns) <= AGREEMENT_NS
 
+    def take_ntp(
+        self, utc_ns: int, largest_error_ns: int, boot_ns: int
+    ) -> ClockChange | None:
+        """Take UTC by NTP, with its largest error; return a change worth a record.
+
+        Where it contradicts what another source vouches for, a receipt decides.
+        """
+        offset_ns = utc_ns - boot_ns
+        if utc_ns < self.floor_ns or self._is_before_receipt(offset_ns):
+            return None
+        held = self._map
+        if held is not None and held.source in (TimeSource.GPS, TimeSource.NTP):
+            moved_ns = abs(offset_ns - held.utc_minus_boot_ns)
+            if moved_ns > AGREEMENT_NS and not self._is_confirmed(offset_ns):
+                return None
+        u_ns = max(NTP_U_NS, round(largest_error_ns / math.sqrt(3)))
+        return self._take(_Map(TimeSource.NTP, offset_ns, u_ns, boot_ns))
+
     def take_receipt(self, at_ns: int, boot_ns: int) -> ClockChange | None:
         """Take the instant of a genuine receipt; return a change worth a record."""
-        if at_ns < self._floor_ns:
+        if at_ns < self.floor_ns:
             return None
         offset_ns = at_ns - boot_ns
         if self._receipt_offset_ns is None or offset_ns > self._receipt_offset_ns:

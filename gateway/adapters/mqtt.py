@@ -14,13 +14,13 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
 import aiomqtt
 
-from gateway.errors import BrokerLostError, ConfigError
+from gateway.adapters.tls import ReadTime, TimeBounds, TlsFiles, tls_context
+from gateway.errors import BrokerLostError
 from gateway.ports import BrokerMessage
 
 GOODBYE_S: Final = 1.0
@@ -35,17 +35,12 @@ _QUIET.setLevel(logging.CRITICAL)
 
 
 @dataclass(frozen=True, slots=True)
-class TlsFiles:
-    """Certificates: whom to trust, and optionally who we are."""
-
-    authority: Path
-    certificate: Path | None = None
-    key: Path | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class MqttSettings:
-    """How to reach a broker; MQTT 3.1.1, clean session, QoS 1."""
+    """How to reach a broker; MQTT 3.1.1, clean session, QoS 1.
+
+    ``read_time`` says what is known of UTC when a certificate is judged; without it
+    only that a certificate may not have ended in 1970.
+    """
 
     host: str
     client_id: str
@@ -53,6 +48,7 @@ class MqttSettings:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     tls: TlsFiles | None = None
+    read_time: ReadTime | None = None
     keepalive_s: int = 20
     timeout_s: float = 10.0
 
@@ -86,8 +82,14 @@ class MqttBroker:
             keepalive=settings.keepalive_s,
             max_queued_incoming_messages=MAX_WAITING,
             logger=_QUIET,
-            tls_context=tls_context(settings.tls) if settings.tls else None,
+            tls_context=self._tls_context(settings),
         )
+
+    @staticmethod
+    def _tls_context(settings: MqttSettings) -> ssl.SSLContext | None:
+        if settings.tls is None:
+            return None
+        return tls_context(settings.tls, settings.read_time or _nothing_known)
 
     async def __aenter__(self) -> Self:
         """Connect.
@@ -167,6 +169,10 @@ class MqttBroker:
             raise BrokerLostError(f"connection lost: {error}") from error
 
 
+def _nothing_known() -> TimeBounds:
+    return TimeBounds(0, None)
+
+
 async def _cancellable(call: Awaitable[T]) -> T:
     """Await a call of the client; a cancellation always ends it.
 
@@ -184,21 +190,3 @@ async def _cancellable(call: Awaitable[T]) -> T:
 def _code(granted: object) -> int:
     value = getattr(granted, "value", granted)
     return value if isinstance(value, int) else 0
-
-
-def tls_context(files: TlsFiles) -> ssl.SSLContext:
-    """Return what a TLS connection needs.
-
-    Raises:
-        ConfigError: the files cannot be used.
-    """
-    try:
-        context = ssl.create_default_context(cafile=files.authority)
-        if files.certificate:
-            context.load_cert_chain(files.certificate, files.key)
-    except OSError as error:
-        raise ConfigError(
-            f"TLS files {files.authority}, {files.certificate}, {files.key}: {error}; "
-            "give PEM files that this user may read"
-        ) from error
-    return context

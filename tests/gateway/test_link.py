@@ -10,7 +10,8 @@ from typing import cast
 
 import pytest
 
-from gateway.adapters.mqtt import MqttBroker, MqttSettings, TlsFiles
+from gateway.adapters.mqtt import MqttBroker, MqttSettings
+from gateway.adapters.tls import TlsFiles
 from gateway.delivery import Delivery, DeliveryTimes, ReceiptResult
 from gateway.errors import BrokerLostError, ConfigError
 from gateway.link import Link, LinkEvents, LinkTimes, ReceiptRefusal, open_receipt
