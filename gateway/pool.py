@@ -16,6 +16,7 @@ stay allocated, so that a disk that others fill up does not stop the outbox.
 import contextlib
 import fcntl
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +29,8 @@ from gateway.segment import (
     SegmentHeader,
     SegmentIndex,
     pack_header,
+    read_file,
+    unpack_header,
 )
 
 MAX_SPARES: Final = 2
@@ -84,38 +87,67 @@ class SegmentPool:
         """Return the oldest damaged copy, else the oldest retired segment, if any."""
         return next(iter(self._evidence()), None)
 
+    def adopt_spares(self, is_wanted: Callable[[bytes], bool]) -> None:
+        """Give segments their names whose rename a power cut has taken back.
+
+        Args:
+            is_wanted: says of a spare's bytes whether they hold what must be kept.
+
+        Raises:
+            OSError: the disk fails.
+        """
+        found = [(path, read_file(self.disk, path)) for path in self._spares]
+        headers = {
+            path: header
+            for path, data in found
+            if (header := unpack_header(data[:HEADER_BYTES])) and is_wanted(data)
+        }
+        for path in sorted(headers, key=lambda one: headers[one].first):
+            self._spares.remove(path)
+            self.disk.rename(path, self._next_path(headers[path]))
+        if headers:
+            self.disk.sync_folder(self.folder)
+
+    def _next_path(self, header: SegmentHeader) -> Path:
+        self._serial += 1
+        return self.folder / f"{self._serial:08d}-{header.priority}{SUFFIX}"
+
     def create(self, header: SegmentHeader) -> FileSegment:
         """Return a new segment, durable with its header.
+
+        Its name need not be: under the old one it is found too (:meth:`adopt_spares`),
+        which saves a journal's worth of writing.
 
         Raises:
             OSError: the disk is full (ENOSPC, EDQUOT) or fails.
         """
-        if not self._spares:
-            self._add_spare()
-        spare = self._spares.pop()
-        self._serial += 1
-        path = self.folder / f"{self._serial:08d}-{header.priority}{SUFFIX}"
-        try:
-            self._overwrite(spare, pack_header(header), 0)
-        except OSError:
-            self._unlink(spare)
-            raise
+        if self._spares:
+            spare = self._spares.pop()
+            try:
+                self._overwrite(spare, pack_header(header), 0)
+            except OSError:
+                self._unlink(spare)
+                raise
+        else:
+            spare = self._make_spare(pack_header(header))
+        path = self._next_path(header)
         self.disk.rename(spare, path)
-        self.disk.sync_folder(self.folder)
         return FileSegment(self.disk, path, header, SegmentIndex(), self.segment_bytes)
 
-    def _add_spare(self) -> None:
+    def _make_spare(self, head: bytes) -> Path:
+        """Return a file that is full of zeros behind ``head``, durable."""
         self._serial += 1
         path = self.folder / f"{self._serial:08d}{SPARE_SUFFIX}"
         descriptor = self.disk.open(path, os.O_RDWR | os.O_CREAT)
         try:
-            self.disk.write(descriptor, bytes(self.segment_bytes), 0)
+            self.disk.write(descriptor, head.ljust(self.segment_bytes, b"\0"), 0)
+            self.disk.sync_folder(self.folder)
         except OSError:
             self._unlink(path)
             raise
         finally:
             os.close(descriptor)
-        self._spares.append(path)
+        return path
 
     def _overwrite(self, path: Path, data: bytes, offset: int) -> None:
         descriptor = self.disk.open(path, os.O_RDWR)

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from gateway.pool import SegmentPool
-from gateway.scan import Scan, peek, scan
+from gateway.scan import IsGenuine, Scan, peek, scan
 from gateway.segment import (
     HEADER_BYTES,
     FileSegment,
@@ -44,8 +44,6 @@ from schemas.envelope import DIGEST_BYTES, ZERO_DIGEST, SealCheck
 from schemas.errors import MalformedError
 from schemas.keys import PublicKey
 from schemas.records import EPOCH_BYTES, Gap, GapReason, read_record, record_aad
-
-IsGenuine = Callable[[bytes], bool]
 
 # A seal alone takes that much: no segment holds more records than its size by this.
 _LEAST_SEALED_BYTES: Final = 128
@@ -102,8 +100,10 @@ def recover(
     Raises:
         OSError: a segment cannot be opened now; that is no damage.
     """
+    receipted = mark.sequence if mark else -1
+    pool.adopt_spares(lambda data: scan(data, None).records.last > receipted)
     epoch = mark.epoch if mark else _newest_epoch(pool)
-    loaded = [] if epoch is None else _load_epoch(pool, epoch)
+    loaded = [] if epoch is None else _load_epoch(pool, epoch, is_genuine)
     if epoch is None:
         return Recovered(Watermark(draw_epoch()), faults=retire_all(pool, bytes(8)))
     chain = _Chain(loaded, is_genuine)
@@ -159,7 +159,9 @@ def _newest_epoch(pool: SegmentPool) -> bytes | None:
     return None
 
 
-def _load_epoch(pool: SegmentPool, epoch: bytes) -> list[_Loaded]:
+def _load_epoch(
+    pool: SegmentPool, epoch: bytes, is_genuine: IsGenuine
+) -> list[_Loaded]:
     loaded = []
     for path in pool.segments():
         data = read_file(pool.disk, path)
@@ -169,7 +171,7 @@ def _load_epoch(pool: SegmentPool, epoch: bytes) -> list[_Loaded]:
             with contextlib.suppress(OSError):
                 pool.retire(path, header.epoch)
             continue
-        found = scan(data, epoch)
+        found = scan(data, epoch, is_genuine)
         lane = Priority.ALARM if "alarm" in path.name else Priority.BULK
         known = header or SegmentHeader(lane, epoch, 0, ZERO_DIGEST)
         segment = FileSegment(pool.disk, path, known, found.records, pool.segment_bytes)

@@ -1,11 +1,12 @@
 """Reads the bytes of a segment: which records, and which bytes are no record.
 
-Padding is skipped. Where a record cannot be read, or is not of the chain's epoch, or
-does not ascend, the bytes up to the next start of a sealed item are bad, and reading
-goes on there.
+Padding is skipped. Where a record cannot be read, or is not of the chain's epoch, the
+bytes up to the next start of a sealed item are bad, and reading goes on there. Where
+sequences do not ascend one of two is altered: the signature of the earlier one says
+which.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from gateway.segment import HEADER_BYTES, SegmentIndex
@@ -13,6 +14,8 @@ from schemas import cbor, envelope, names
 from schemas.envelope import DIGEST_BYTES
 from schemas.errors import MalformedError
 from schemas.records import EPOCH_BYTES, Gap, read_record
+
+IsGenuine = Callable[[bytes], bool]
 
 _ITEM_START: Final = b"\xd2\x84"
 # A sealed record and the byte that shows that it has ended.
@@ -82,14 +85,20 @@ class Scan(NamedTuple):
     bad: list[tuple[int, int]]
 
 
-def scan(data: bytes, epoch: bytes | None) -> Scan:
-    """Read the records of ``epoch`` (None: of any) behind a segment's header."""
+def scan(
+    data: bytes, epoch: bytes | None, is_genuine: IsGenuine = lambda _sealed: True
+) -> Scan:
+    """Read the records of ``epoch`` (None: of any) behind a segment's header.
+
+    ``is_genuine`` says whether the signature of a sealed record holds; it is asked
+    only where sequences do not ascend.
+    """
     # A signature may end in zeros: leave as many as one has.
     data = data[: len(data.rstrip(b"\0")) + 64]
     found = Scan(SegmentIndex(), bytearray(), {}, [])
     at = HEADER_BYTES
     while at < len(data):
-        end = _take(data, at, epoch, found)
+        end = _take(data, at, epoch, found, is_genuine)
         if end is None:
             bad_end = _next_candidate(data, at)
             _note_bad(found.bad, at, bad_end)
@@ -110,7 +119,23 @@ def _note_bad(bad: list[tuple[int, int]], start: int, end: int) -> None:
     bad.append((start, end))
 
 
-def _take(data: bytes, at: int, epoch: bytes | None, found: Scan) -> int | None:
+def _drop_altered(data: bytes, found: Scan, is_genuine: IsGenuine) -> bool:
+    """Take the last record back if it is altered; say whether it was."""
+    index = found.records
+    start, size = index.offsets[-1], index.sizes[-1]
+    if is_genuine(data[start : start + size]):
+        return False
+    found.gaps.pop(index.last, None)
+    index.remove(len(index) - 1)
+    del found.previous[-DIGEST_BYTES:]
+    found.bad.append((start, start + size))
+    found.bad.sort()
+    return True
+
+
+def _take(
+    data: bytes, at: int, epoch: bytes | None, found: Scan, is_genuine: IsGenuine
+) -> int | None:
     """Take padding or one record at ``at``; return the byte behind, None if bad."""
     if data[at] == 0:
         return len(data) - len(data[at:].lstrip(b"\0"))
@@ -127,8 +152,11 @@ def _take(data: bytes, at: int, epoch: bytes | None, found: Scan) -> int | None:
         )
     except MalformedError:
         return None
-    if epoch not in (None, seen.epoch) or seen.sequence <= found.records.last:
+    if epoch not in (None, seen.epoch):
         return None
+    while seen.sequence <= found.records.last:
+        if not _drop_altered(data, found, is_genuine):
+            return None
     found.records.add(seen.sequence, at, len(item), envelope.digest(item))
     found.previous.extend(seen.previous)
     if isinstance(body, Gap) and body.epoch in (None, seen.epoch):

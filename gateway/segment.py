@@ -16,7 +16,9 @@ and lies under a name that says its order and its lane::
       64     -  CBOR sequence of sealed records; 0x00 between and behind is padding
 
 An append is one ``pwrite`` and one ``fdatasync``, on blocks that exist already: no
-metadata has to reach the disk, and a full disk cannot stop it.
+metadata has to reach the disk, and a full disk cannot stop it. A group of records that
+nearly fills its blocks is padded to their end, so that the next one does not write the
+last of them again.
 """
 
 import contextlib
@@ -38,6 +40,9 @@ HEADER_BYTES: Final = 64
 SEGMENT_BYTES: Final = 256 * 1024
 SUFFIX: Final = ".seg"
 READ_BYTES: Final = 4096
+# What file systems write at least; padding may take one part in so many of a group.
+BLOCK_BYTES: Final = 4096
+PADDING_SHARE: Final = 6
 # A read that fails that often is damage; once may be a bus that was reset.
 READ_TRIES: Final = 5
 _NOT_NOW: Final = frozenset(
@@ -312,9 +317,14 @@ class FileSegment:
 
     def adopt(self, additions: Sequence[Addition]) -> None:
         """Index the records that were just written."""
+        size = 0
         for sequence, sealed, digest in additions:
             self.index.add(sequence, self._next, len(sealed), digest)
             self._end = self._next + len(sealed)
+            size += len(sealed)
+        left = -self._next % BLOCK_BYTES
+        if len(additions) > 1 and left * PADDING_SHARE <= size:
+            self._end = self._next + left
 
     def read(self, positions: Sequence[int]) -> list[bytes]:
         """Return the sealed records at ``positions``.

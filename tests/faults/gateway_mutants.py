@@ -72,17 +72,17 @@ def fsync_retried() -> Iterator[None]:
 
 @contextmanager
 def directory_not_synced() -> Iterator[None]:
-    create = SegmentPool.create
+    make_spare = SegmentPool._make_spare
 
-    def unsynced(self: SegmentPool, header: Any) -> FileSegment:
+    def unsynced(self: SegmentPool, head: bytes) -> Path:
         disk = self.disk
         self.disk = dataclasses.replace(disk, sync_folder=lambda _folder: None)
         try:
-            return create(self, header)
+            return make_spare(self, head)
         finally:
             self.disk = disk
 
-    with replaced(SegmentPool, "create", unsynced):
+    with replaced(SegmentPool, "_make_spare", unsynced):
         yield
 
 
@@ -275,4 +275,11 @@ def failed_read_is_damage() -> Iterator[None]:
 def evidence_given_up_unstated() -> Iterator[None]:
     """Retired segments make room and nobody is told."""
     with replaced(lanes_module, "given_up", lambda _path: []):
+        yield
+
+
+@contextmanager
+def renamed_segment_forgotten() -> Iterator[None]:
+    """A segment whose rename the power cut took back is taken for a spare."""
+    with replaced(SegmentPool, "adopt_spares", lambda _self, _is_wanted: None):
         yield

@@ -50,6 +50,7 @@ MUTANTS: Final[tuple[Patch, ...]] = (
     gateway_mutants.memory_reserves_nothing,
     gateway_mutants.failed_read_is_damage,
     gateway_mutants.evidence_given_up_unstated,
+    gateway_mutants.renamed_segment_forgotten,
 )
 
 
