@@ -14,8 +14,8 @@ left of it is sent again. The time-out is drawn from T to 2T, where T doubles fr
 and the next message is larger: throughput does not depend on how often the gateway
 commits, only on window x 60 records for each receipt.
 
-A message is kept to what the link carries in two seconds (:mod:`gateway.pace`), so that
-an alarm or a live value does not wait long for the one before it.
+A message is kept to what the link carries in a second or two (:mod:`gateway.pace`), so
+that an alarm or a live value does not wait long for those before it.
 
 Only a receipt of this epoch whose digest is that of the own chain lets the outbox
 let go of records. The ranges above it only spare sending again what is held.

@@ -33,6 +33,9 @@ from schemas.topics import DOWN, Lane, parse_topic, topic
 
 _LOG: Final = logging.getLogger(__name__)
 
+# Messages that may wait for their PUBACK: one fills the way while one is answered.
+AT_ONCE: Final = 2
+
 Connect = Callable[[], contextlib.AbstractAsyncContextManager[Broker]]
 
 
@@ -138,6 +141,7 @@ class Link:
         self._silence: asyncio.TimerHandle | None = None
         self._failures = 0
         self._since_s = math.inf
+        self._published_s = -math.inf
         self._last_loss = ""
         self._last_refusal: ReceiptRefusal | None = None
 
@@ -266,18 +270,36 @@ class Link:
             await _end(tasks)
 
     async def _pump(self, broker: Broker) -> None:
-        while True:
-            self._work.clear()
-            message = self._delivery.next_message(time.monotonic())
-            if message is None:
-                await self._wait_for_work()
-                continue
-            began_s = time.monotonic()
-            await broker.publish(
-                topic(self._delivery.gateway, message.lane), message.payload
-            )
-            self._delivery.published(message, time.monotonic() - began_s)
-            self._count(message)
+        sending: set[asyncio.Task[None]] = set()
+        try:
+            while True:
+                self._work.clear()
+                for task in [one for one in sending if one.done()]:
+                    sending.remove(task)
+                    task.result()
+                if len(sending) >= AT_ONCE:
+                    await self._work.wait()
+                    continue
+                message = self._delivery.next_message(time.monotonic())
+                if message is None:
+                    await self._wait_for_work()
+                    continue
+                task = asyncio.create_task(self._publish(broker, message))
+                task.add_done_callback(lambda _task: self._work.set())
+                sending.add(task)
+        finally:
+            await _end(list(sending))
+
+    async def _publish(self, broker: Broker, message: Message) -> None:
+        began_s = time.monotonic()
+        name = topic(self._delivery.gateway, message.lane)
+        await broker.publish(name, message.payload)
+        now_s = time.monotonic()
+        # The way is shared with the message before.
+        took_s = now_s - max(began_s, self._published_s)
+        self._published_s = now_s
+        self._delivery.published(message, took_s)
+        self._count(message)
 
     async def _wait_for_work(self) -> None:
         with contextlib.suppress(TimeoutError):

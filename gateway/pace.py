@@ -1,6 +1,6 @@
 """How much one message may carry on this link.
 
-Messages go one after the other, so that an alarm or a live value waits for the one
+Two messages are under way at most, so that an alarm or a live value waits for the two
 before it. A message is kept to what the link carries in :data:`MESSAGE_S`, learned
 from how long messages take: it begins small, at most doubles from one to the next, and
 falls at once.
@@ -10,8 +10,8 @@ from typing import Final
 
 from schemas.envelope import MAX_MESSAGE_BYTES
 
-MESSAGE_S: Final = 2.0
-FIRST_BYTES: Final = 8 * 1024
+MESSAGE_S: Final = 1.5
+FIRST_BYTES: Final = 6 * 1024
 LEAST_BYTES: Final = 2 * 1024
 
 
