@@ -34,7 +34,7 @@ __all__ = ["LATE_AFTER_NS", "Condition", "Happened", "Stage"]
 
 IMPACT_NS: Final = NS_PER_S
 CHANGES: Final[frozenset[Kind]] = frozenset(
-    {EventKind.TAMPER, EventKind.INTEGRITY, EventKind.SHOCK}
+    {EventKind.TAMPER, EventKind.INTEGRITY, EventKind.DOSE_RATE, EventKind.SHOCK}
 )
 
 

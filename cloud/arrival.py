@@ -11,6 +11,7 @@ Source: DOMAIN sections 0, 1.1, 6 and 7.1.
 from dataclasses import dataclass
 from typing import Final
 
+from cloud.finding_words import integrity_text
 from cloud.volumes import Volume, volume_to_draw
 from cloud.windows import (
     COVERAGE_FACTOR,
@@ -25,6 +26,7 @@ from cloud.windows import (
     whole_vial_window,
 )
 from schemas.estimates import Witness, WitnessVerdict
+from schemas.findings import IntegrityVerdict
 from schemas.units import NS_PER_S
 
 ADVISORY: Final = "advisory: not a dosage determination"
@@ -111,14 +113,23 @@ def _digits(ratio: float) -> int:
 def package_word(question: Question) -> str:
     """Return what the sensors saw of the package; never that it is intact."""
     shocks = f" Handling: {question.handling}." if question.handling else ""
+    statement = question.statement
+    word = statement.integrity if statement else None
+    is_suspected = word is not None and word.verdict is IntegrityVerdict.SUSPECTED
+    first = ""
+    if is_suspected and statement is not None:
+        first = integrity_text(word, statement.contact) + " "
     if question.changes:
-        return "A change was seen: " + "; ".join(question.changes) + "." + shocks
-    return _unchanged(question.statement) + shocks
+        changes = "A change was seen: " + "; ".join(question.changes) + "."
+        return first + changes + shocks
+    return (first.strip() or _unchanged(statement)) + shocks
 
 
 def _unchanged(statement: Statement | None) -> str:
     if statement is None:
         return "No word on the package yet."
+    if statement.integrity is not None:
+        return integrity_text(statement.integrity)
     witness = statement.witness
     if witness is not None and witness.verdict is WitnessVerdict.NOT_OBSERVABLE:
         return "No change seen by the other sensors; the detectors cannot judge now."

@@ -106,6 +106,7 @@ def _lines(arrival: Json) -> list[tuple[str, str]]:
         ("shelf life ends", _instant(arrival["expires_at"], zone)),
         ("detectors", _detectors(arrival["detectors"], zone)),
         ("package", arrival["package"]),
+        ("temperature", ". ".join(arrival["temperature"]) + "."),
         ("not seen", "; ".join(arrival["not_seen"])),
     ]
 

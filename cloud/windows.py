@@ -21,6 +21,7 @@ from typing import Final
 from schemas.contents import Contents, ProductLimits
 from schemas.estimates import Witness
 from schemas.facts import Assay
+from schemas.findings import DoseRatio, Integrity, ThermalSummary
 from schemas.nuclides import decay_factor, nuclide
 from schemas.products import Product
 from schemas.records import TimeSource
@@ -37,12 +38,19 @@ _VOUCHED: Final = frozenset({TimeSource.GPS, TimeSource.NTP, TimeSource.RECEIPT}
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """The gateway's latest word; ``at_ns`` is when it holds, if that is known."""
+    """The gateway's latest word; ``at_ns`` is when it holds, if that is known.
+
+    ``contact`` is whom to call where the package is suspected.
+    """
 
     witness: Witness | None = None
     at_ns: int | None = None
     time_source: TimeSource = TimeSource.NONE
     time_u_ns: int | None = None
+    integrity: Integrity | None = None
+    thermal: ThermalSummary | None = None
+    doses: tuple[DoseRatio, ...] = ()
+    contact: str | None = None
 
     @property
     def is_clock_doubtful(self) -> bool:

@@ -2,6 +2,7 @@
 
 from cloud.arrival import Arrival
 from cloud.custody import Custody, Step
+from cloud.finding_words import dose_text, thermal_texts
 from cloud.shipments import Shipment
 from cloud.web.desk import Health, Situation
 from cloud.web.estimating import Unknown
@@ -111,6 +112,7 @@ def arrival_message(
     order, centre, plan_version = _order(situation.shipment)
     plan = situation.shipment.plan
     offset_minutes, eta = plan.offset_minutes if plan else 0, situation.eta
+    found = situation.statement
     return ArrivalMessage(
         advisory=estimate.advisory,
         exercise=question.exercise,
@@ -145,6 +147,9 @@ def arrival_message(
         decide_by=certain_text(estimate.decide_by_ns),
         detectors=_detectors(situation, estimate),
         package=estimate.package,
+        integrity=found.integrity.verdict if found.integrity else None,
+        temperature=thermal_texts(found.thermal),
+        doses=tuple(dose_text(dose) for dose in found.doses),
         changes=question.changes,
         handling=question.handling,
         not_seen=estimate.not_seen,

@@ -26,9 +26,10 @@ from cloud.shipments import Assignment, Shipment, Shipments
 from cloud.watch import stages, started_ns
 from cloud.web.estimating import Unknown, estimate, eta_of
 from cloud.windows import Statement
+from schemas.envelope import open_envelope
 from schemas.estimates import Witness
 from schemas.events import Event
-from schemas.records import Heartbeat, TimeSource
+from schemas.records import Heartbeat, Report, TimeSource, read_record
 from schemas.units import NS_PER_S
 
 _log: Final = logging.getLogger(__name__)
@@ -275,9 +276,24 @@ class Desk:
             row = self.series.witness(span.gateway, place, as_of_ns)
             if row is not None:
                 witness = msgspec.json.decode(row.witness, type=Witness)
-                source = TimeSource(row.time_source)
-                return Statement(witness, row.at_ns, source, row.time_u_ns)
+                report = self._report(span, row.sequence)
+                return Statement(
+                    witness,
+                    row.at_ns,
+                    TimeSource(row.time_source),
+                    row.time_u_ns,
+                    integrity=None if report is None else report.integrity,
+                    thermal=None if report is None else report.thermal,
+                    doses=() if report is None else report.doses,
+                    contact=_contact(shipment),
+                )
         return Statement()
+
+    def _report(self, span: Assignment, sequence: int) -> Report | None:
+        """Return the report that a witness's word came with."""
+        entries = self.ledger.entries_of(span.gateway, span.epoch, sequence, sequence)
+        bodies = [read_record(open_envelope(e.sealed).payload).body for e in entries]
+        return next((body for body in bodies if isinstance(body, Report)), None)
 
     def health(self, gateway: str) -> Health | None:
         """Return how complete the history of a gateway is; None if unheard."""
@@ -305,6 +321,16 @@ class Desk:
                 state["time_u_ns"],
             ),
         )
+
+
+def _contact(shipment: Shipment) -> str | None:
+    """Return whom to call about a suspected package: the papers' first contact."""
+    order, consignment = shipment.order, shipment.consignment
+    if order is not None and order.contact is not None:
+        return f"{order.centre}, {order.contact}"
+    legs = consignment.legs if consignment else ()
+    known = [leg for leg in legs if leg.contact is not None]
+    return f"{known[0].carrier or 'the carrier'}, {known[0].contact}" if known else None
 
 
 def _happened(row: EventRow) -> Happened:

@@ -117,6 +117,9 @@ class ArrivalMessage(Message):
     decide_by: Instant
     detectors: DetectorsMessage
     package: str
+    integrity: str | None
+    temperature: tuple[str, ...]
+    doses: tuple[str, ...]
     changes: tuple[str, ...]
     handling: str | None
     not_seen: tuple[str, ...]

@@ -8,6 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from cloud.arrival import is_waiting_for_vial
 from cloud.figures import u_text, unit_of, value_text
+from cloud.finding_words import dose_text, thermal_texts
 from cloud.lane import risk_word
 from cloud.web import formats
 from cloud.web.answers import certain_text
@@ -43,6 +44,8 @@ def _environment() -> Environment:
         is_waiting_for_vial=is_waiting_for_vial,
         leg_text=leg_text,
         detail_text=detail_text,
+        dose_text=dose_text,
+        thermal_texts=thermal_texts,
         event_text=event_text,
         manner_text=manner_text,
     )

@@ -10,6 +10,7 @@ from typing import Final
 from cloud.alarms import CHANGES, Alarm, impacts
 from cloud.conditions import Condition
 from cloud.custody import Act, Step
+from cloud.finding_words import shock_text
 from cloud.web.formats import local_text
 from schemas.custody import HandoverManner
 from schemas.events import Event, EventKind, Severity
@@ -25,6 +26,9 @@ def event_text(event: Event | Condition) -> str:
     'tamper: lid opened'
     """
     what = event.what.replace("-", " ")
+    shock = event.shock if isinstance(event, Event) else None
+    if shock is not None:
+        return f"shock: {shock_text(shock)}"
     if event.what is EventKind.SHOCK and event.value is not None:
         return f"shock of {_acceleration(event)}"
     if event.text.startswith(what):
@@ -36,6 +40,9 @@ def event_text(event: Event | Condition) -> str:
 def detail_text(event: Event | Condition) -> str:
     """Return an event's text where its kind stands beside it already."""
     what = event.what.replace("-", " ")
+    shock = event.shock if isinstance(event, Event) else None
+    if shock is not None:
+        return shock_text(shock)
     rest = event.text.removeprefix(f"{what}, ").removeprefix(f"{what}: ")
     return rest.replace("m/s2", M_S2)
 
