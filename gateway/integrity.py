@@ -18,6 +18,8 @@ from schemas.events import Event, EventKind, Severity
 from schemas.findings import Cause, Integrity, IntegrityVerdict
 
 LID_REASON: Final = "lid-open"
+# What a neighbour explains is no change of this package.
+DOSE_REASONS: Final = frozenset({"exceeded", "raised", "lowered"})
 
 
 class Kind(StrEnum):
@@ -67,7 +69,7 @@ class IntegrityWatch:
                 self.see(Kind.SHOCK, event.text)
             case EventKind.TAMPER if event.severity is Severity.ALARM:
                 self.see(Kind.LID, event.text)
-            case EventKind.DOSE_RATE if event.severity is Severity.ALARM:
+            case EventKind.DOSE_RATE if event.reason in DOSE_REASONS:
                 is_other = self._is_other_detector(event)
                 kind = Kind.SECOND_DETECTOR if is_other else Kind.DOSE_RATE
                 self.see(kind, f"{event.text} ({event.sensor})")

@@ -7,11 +7,14 @@ below it is told too. Expected is what this trip's loaded fingerprint saw, decay
 
     R = (N / t - B) / ((N0 / t0 - B0) D)
     u_R^2 = [ (N + 1) / t^2 + u_B^2 + R^2 D^2 ((N0 + 1) / t0^2 + u_B^2) ] / S^2
+            + R^2 [ (u_kappa dT)^2 + (k u_s)^2 ]
 
 with S the expected net rate and D the decay of what this detector sees, impurities
-and progeny in their own time. Gain, geometry and certificate cancel. The background
-may differ from place to place by its own uncertainty; its cosmic part follows the
-barometer. Only the fingerprinted attitude is judged: in another the liquid has moved.
+and progeny in their own time; dT the detector's change of temperature, whose known
+part is taken out, and k u_s what a vial that sits u_s elsewhere changes. Gain,
+geometry and certificate cancel. The background may differ from place to place by its
+own uncertainty; its cosmic part follows the barometer. Only the fingerprinted attitude
+is judged: in another the liquid has moved.
 Where the expected net rate does not stand out of the background nothing is said.
 """
 
@@ -28,14 +31,17 @@ from schemas.records import DetectorSummary, Fingerprint, Report
 from schemas.units import NS_PER_S
 
 CRITERION: Final = 1.20
-# A rise is significant beyond this many u. At one test a minute, of windows that
-# overlap, three would be a false alarm every other trip.
-SIGNIFICANT: Final = 4.5
+# A rise is significant beyond three u of everything, and beyond this many of the
+# counts: they are tested every minute, three would be a false alarm every other trip.
+SIGNIFICANT: Final = 3.0
+SIGNIFICANT_COUNTS: Final = 4.5
 # The expected net rate must be this many u above nothing to be a yardstick.
 YARDSTICK: Final = 5.0
 WINDOW_NS: Final = 600 * NS_PER_S
 SEA_LEVEL_HPA: Final = 1013.25
 COSMIC_SCALE_HPA: Final = 135.0
+# Where a detector does not say how warm it is (k = 1).
+UNKNOWN_DRIFT_K: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,19 @@ class Judged:
     is_raised: bool
     is_lowered: bool
     excess_per_s: float
-    excess_u_per_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Rate:
+    """A net rate; counts are drawn anew every minute, the background stays a while."""
+
+    per_s: float
+    u_counts: float
+    u_background: float
+
+    @property
+    def u(self) -> float:
+        return math.hypot(self.u_counts, self.u_background)
 
 
 class DoseCriterion:
@@ -114,32 +132,56 @@ class DoseCriterion:
     ) -> Judged | None:
         first = _of(detector.sensor, loaded.detectors)
         counts, live_s, background = self._measured(detector)
-        at = loaded.conditions
-        if first is None or live_s <= 0.0 or first.live_time_ns <= 0 or at is None:
+        decay = self._decay(detector, contents, loaded, offset_ns)
+        if first is None or decay is None or min(live_s, first.live_time_ns) <= 0:
             return None
-        middle_ns = (loaded.from_boot_ns + loaded.to_boot_ns) // 2
-        first_ns = middle_ns + (at.utc_minus_boot_ns or 0) - contents.reference_at_ns
-        begin, end = self._reports[0].from_boot_ns, self._reports[-1].to_boot_ns
-        now_ns = (begin + end) // 2 + offset_ns - contents.reference_at_ns
-        before = source_rate_per_s(detector, contents, first_ns / NS_PER_S)
-        if before <= 0.0:
-            return None
-        decay = source_rate_per_s(detector, contents, now_ns / NS_PER_S) / before
-        first_s = first.live_time_ns / NS_PER_S
-        first_net = first.counts / first_s - _background(detector, loaded.pressure_hpa)
+        drift_k, first_s = self._drift_k(detector, first), first.live_time_ns / NS_PER_S
+        decay *= 1.0 + detector.temperature_coefficient_per_k * drift_k
         u_b = detector.background_rate_u_per_s
-        expected = first_net * decay
-        expected_u = decay * math.hypot(math.sqrt(first.counts + 1) / first_s, u_b)
-        net = counts / live_s - background
-        net_u = math.hypot(math.sqrt(counts + 1) / live_s, u_b)
-        excess, excess_u = net - expected, math.hypot(net_u, expected_u)
-        if expected < YARDSTICK * expected_u:
-            word = DoseRatio(detector.sensor, 1.0, 1.0, begin, end)
-            return _rose(word, excess, excess_u)
-        ratio = net / expected
-        u = math.hypot(net_u, ratio * expected_u) / expected
-        word = DoseRatio(detector.sensor, ratio, u, begin, end)
-        return _amounts_to(word, excess, excess_u)
+        net = _Rate(counts / live_s - background, math.sqrt(counts + 1) / live_s, u_b)
+        there = _background(detector, loaded.pressure_hpa)
+        expected = _Rate(
+            (first.counts / first_s - there) * decay,
+            math.sqrt(first.counts + 1) / first_s * decay,
+            u_b * decay,
+        )
+        moved = detector.displacement_per_mm * self._model.displacement_u_mm
+        drifted = detector.temperature_coefficient_u_per_k * drift_k
+        begin, end = self._reports[0].from_boot_ns, self._reports[-1].to_boot_ns
+        return _compared(
+            DoseRatio(detector.sensor, 1.0, 1.0, begin, end),
+            net,
+            expected,
+            math.hypot(moved, drifted),
+        )
+
+    def _decay(
+        self,
+        detector: Detector,
+        contents: Contents,
+        loaded: Fingerprint,
+        offset_ns: int,
+    ) -> float | None:
+        """Return what is left of the signal since the fingerprint; None for none."""
+        at = loaded.conditions
+        middle_ns = (loaded.from_boot_ns + loaded.to_boot_ns) // 2
+        first_ns = middle_ns + ((at.utc_minus_boot_ns if at else None) or 0)
+        begin, end = self._reports[0].from_boot_ns, self._reports[-1].to_boot_ns
+        ages_s = [
+            (instant_ns - contents.reference_at_ns) / NS_PER_S
+            for instant_ns in (first_ns, (begin + end) // 2 + offset_ns)
+        ]
+        before, now = (source_rate_per_s(detector, contents, age) for age in ages_s)
+        return now / before if before > 0.0 else None
+
+    def _drift_k(self, detector: Detector, first: DetectorSummary) -> float:
+        """Return how much warmer the detector is than it was at the fingerprint."""
+        seen = [_of(detector.sensor, report.detectors) for report in self._reports]
+        known = [one.temperature_c for one in seen if one is not None]
+        warm = [value for value in known if value is not None]
+        if first.temperature_c is None or not warm:
+            return UNKNOWN_DRIFT_K
+        return math.fsum(warm) / len(warm) - first.temperature_c
 
     def _measured(self, detector: Detector) -> tuple[int, float, float]:
         """Return counts, live time and mean background rate of the window."""
@@ -163,22 +205,31 @@ def is_neighbour(model: ContainerModel, found: list[Judged]) -> bool:
     return bool(outside) and max(outside) >= max(inward, default=0.0)
 
 
-def _rose(word: DoseRatio, excess: float, excess_u: float) -> Judged:
-    """Return what can be said without a yardstick: whether there is more than was."""
-    is_raised = excess > SIGNIFICANT * excess_u
-    return Judged(word, False, False, is_raised, False, excess, excess_u)
-
-
-def _amounts_to(word: DoseRatio, excess: float, excess_u: float) -> Judged:
-    is_raised = word.ratio - 1.0 > SIGNIFICANT * word.ratio_u
+def _compared(
+    word: DoseRatio, net: _Rate, expected: _Rate, own_u_ratio: float
+) -> Judged:
+    """Return what a net rate amounts to; ``own_u_ratio`` is of the detector."""
+    excess = net.per_s - expected.per_s
+    by_counts = math.hypot(net.u_counts, expected.u_counts)
+    own = own_u_ratio * max(net.per_s, expected.per_s)
+    u = math.hypot(by_counts, net.u_background, expected.u_background, own)
+    least = max(SIGNIFICANT * u, SIGNIFICANT_COUNTS * by_counts)
+    is_yardstick = expected.per_s >= YARDSTICK * expected.u
+    if is_yardstick:
+        ratio = net.per_s / expected.per_s
+        spread = math.hypot(net.u, ratio * expected.u) / expected.per_s
+        ratio_u = math.hypot(spread, ratio * own_u_ratio)
+        word = DoseRatio(
+            word.sensor, ratio, ratio_u, word.from_boot_ns, word.to_boot_ns
+        )
+    is_raised = excess > least
     return Judged(
         ratio=word,
-        is_yardstick=True,
-        is_exceeded=is_raised and word.ratio > CRITERION,
+        is_yardstick=is_yardstick,
+        is_exceeded=is_yardstick and is_raised and word.ratio > CRITERION,
         is_raised=is_raised,
-        is_lowered=1.0 - word.ratio > SIGNIFICANT * word.ratio_u,
+        is_lowered=is_yardstick and -excess > least,
         excess_per_s=excess,
-        excess_u_per_s=excess_u,
     )
 
 

@@ -31,7 +31,8 @@ REJECTIONS: Final = 5
 FIRST_SPEED_M_S: Final = 40.0
 # A train; only an aircraft is faster, and it is silent about it.
 FASTEST_ON_GROUND_M_S: Final = 90.0
-CLOCK_STEP_S: Final = 2.0
+# A date may be this late behind boot time, by buffers and busy machines.
+CLOCK_STEP_S: Final = 60.0
 # Barometer and receiver may part by weather and by what altitude a receiver has.
 ALTITUDE_STEP_M: Final = 150.0
 _M_PER_HPA: Final = 8.3
@@ -67,6 +68,8 @@ class Track:
         self._at_s = 0.0
         self._rejected = 0
         self._clock: tuple[int, int] | None = None
+        self._dated: tuple[int, float] | None = None
+        self._is_stepped = False
         self._heights: tuple[float, float] | None = None
 
     @property
@@ -92,11 +95,24 @@ class Track:
         doubts += self._doubt_altitude(reading, pressure_hpa)
         hdop = UNKNOWN_HDOP if reading.hdop is None else max(reading.hdop, LEAST_HDOP)
         fix = Point(latitude_deg, longitude_deg, RANGE_ERROR_M * hdop)
-        at_s = boot_ns / NS_PER_S
+        at_s = self._instant_s(reading, boot_ns)
         if self._origin is None:
             self._begin(fix, at_s)
             return Step(self._point(), True, tuple(doubts))
         return self._go_on(fix, at_s, [*doubts, *_doubt_speed(reading)])
+
+    def _instant_s(self, reading: PositionReading, boot_ns: int) -> float:
+        """Return when the fix was taken: by its own date where that goes on well.
+
+        Bytes arrive late, never early, and a vehicle moves meanwhile.
+        """
+        if reading.measured_at_ns is None or self._is_stepped:
+            self._dated = None
+            return boot_ns / NS_PER_S
+        if self._dated is None:
+            self._dated = (reading.measured_at_ns, max(self._at_s, boot_ns / NS_PER_S))
+        began_ns, began_s = self._dated
+        return began_s + (reading.measured_at_ns - began_ns) / NS_PER_S
 
     def _go_on(self, fix: Point, at_s: float, doubts: list[str]) -> Step:
         elapsed_s = max(at_s - self._at_s, 0.0)
@@ -168,7 +184,8 @@ class Track:
         went_on_ns = (measured_ns - before[0]) - (boot_ns - before[1])
         # A clock may be set slowly: a part in a thousand of the time in between.
         allowed_ns = CLOCK_STEP_S * NS_PER_S + abs(boot_ns - before[1]) / 1000
-        if abs(went_on_ns) > allowed_ns:
+        self._is_stepped = abs(went_on_ns) > allowed_ns
+        if self._is_stepped:
             yield f"the date stepped by {went_on_ns / NS_PER_S:+.0f} s"
 
     def _doubt_altitude(

@@ -183,7 +183,7 @@ def test_indicators(reading: PositionReading, doubt: str) -> None:
 def test_a_date_that_does_not_go_on_as_boot_time_does() -> None:
     dated = [
         (at_s, msgspec.structs.replace(fix(), measured_at_ns=round(utc_s * NS)))
-        for at_s, utc_s in [(0.0, 1000.0), (10.0, 1010.4), (20.0, 1320.0), (30.0, 1330)]
+        for at_s, utc_s in [(0.0, 1000.0), (10.0, 1030.4), (20.0, 1340.0), (30.0, 1350)]
     ]
     doubts = [step.doubts for step in follow(dated)]
     assert doubts == [(), (), ("the date stepped by +300 s",), ()]

@@ -146,7 +146,7 @@ def test_above_1_20_at_one_detector_is_the_design_criterion(rig: VigilRig) -> No
     assert (word.verdict, word.is_confirmed) == (SUSPECTED, False)
     alarm = rig.events(EventKind.DOSE_RATE)[-1]
     assert (alarm.severity, alarm.sensor) == (Severity.ALARM, "board/detector-0")
-    assert alarm.value == pytest.approx(1.6, abs=0.1)
+    assert 1.2 < (alarm.value or 0.0) < 1.7
     assert (alarm.limit, alarm.unit) == (1.2, "1")
     assert "keep away" in alarm.text
     assert rig.bodies(Report)[-1].conditions is not None
