@@ -23,6 +23,7 @@ from gateway.coalescing import FaultLimiter
 from gateway.command_desk import CommandDesk, CommandParts, assigned
 from gateway.delivery import ReceiptResult
 from gateway.duties import Duty, running, until
+from gateway.expiry import expired
 from gateway.link import Link
 from gateway.orders import Orders
 from gateway.outbox import Outbox
@@ -50,6 +51,8 @@ TICK_S: Final = 0.2
 GROUP_S: Final = 0.02
 ANNOUNCE_S: Final = 1.0
 COMMIT_HANGS_S: Final = 30.0
+EXPIRE_EVERY_S: Final = 3600.0
+NEVER_NS: Final = 2**63
 MAX_PENDING_BYTES: Final = 4 * 1024 * 1024
 
 _FORK: Final = "the ledger holds another chain under this name: a new epoch begins"
@@ -94,6 +97,7 @@ class Parts:
     birth: Birth
     heartbeat_interval_ns: int
     duties: tuple[Duty, ...] = ()
+    max_age_ns: int = NEVER_NS
     watch: Callable[[Callable[[], bool]], Awaitable[None]] = _watch_nothing
     read_ntp: Callable[[], NtpTime | None] = _no_ntp
 
@@ -133,13 +137,22 @@ class Agent:
                 lines = [self._listener(line) for line in self._parts.lines]
                 beside = self._parts.duties
                 async with running(
-                    [*lines, self._tick, self._watch, *beside]
+                    [*lines, self._tick, self._watch, self._expire, *beside]
                 ) as inward:
                     await until(stop, [*inward, *outward])
                 await self._finish(drain_s)
         finally:
             self._parts.outbox.commit()
             self._parts.outbox.close()
+
+    async def _expire(self) -> None:
+        while True:
+            parts = self._parts
+            test = expired(parts.clock, parts.timekeeper, parts.max_age_ns)
+            await asyncio.to_thread(parts.outbox.expire, test)
+            if parts.sealer.state_gaps():
+                self._dirty.set()
+            await asyncio.sleep(EXPIRE_EVERY_S)
 
     async def _watch(self) -> None:
         await self._parts.watch(self.is_fresh)

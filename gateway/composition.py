@@ -41,6 +41,7 @@ from schemas.keys import KeyRegistry, OwnerKind, PublicKey
 from schemas.records import Birth, TimeSource, read_record
 from schemas.units import NS_PER_S, instant_ns
 
+DAY_NS = 86_400 * NS_PER_S
 # UTC cannot be before this software was written.
 FLOOR_NS = instant_ns("2026-11-01T00:00:00Z")
 # Receipts come twice a second: until then one commit after the other is on its way.
@@ -140,6 +141,7 @@ def compose(config: Config, configuration_digest: bytes) -> Agent:
         heartbeat_interval_ns=round(config.heartbeat_interval_s * NS_PER_S),
         duties=_duties(config, metrics),
         watch=Systemd(os.environ).watch,
+        max_age_ns=round(config.outbox.max_age_days * DAY_NS),
         read_ntp=_ntp_reader(config, clock),
     )
     return Agent(parts, _link_maker(config, parts, keys.keys, metrics))

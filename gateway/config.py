@@ -21,6 +21,7 @@ Mebibytes = Annotated[float, msgspec.Meta(ge=1, le=1_000_000)]
 Reserve = Annotated[float, msgspec.Meta(ge=0, le=1_000_000)]
 Interval = Annotated[float, msgspec.Meta(ge=0, le=3600)]
 Period = Annotated[float, msgspec.Meta(ge=1, le=3600)]
+Days = Annotated[float, msgspec.Meta(ge=1, le=10_000)]
 PortNumber = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 
 
@@ -66,6 +67,7 @@ class OutboxConfig(_Section, frozen=True):
 
     max_mib: Mebibytes = 256.0
     reserve_mib: Reserve = 16.0
+    max_age_days: Days = 90.0
 
 
 class MetricsConfig(_Section, frozen=True):

@@ -58,6 +58,9 @@ class OutboxLimits:
     segment_bytes: int = SEGMENT_BYTES
 
 
+DEFAULT_LIMITS: Final = OutboxLimits()
+
+
 class StoredRecord(NamedTuple):
     """A committed record."""
 
@@ -217,6 +220,23 @@ class Lanes:
             if wanted is Priority.ALARM and len(files) == 1:
                 self._active.pop(Priority.BULK, None)
         return self._drop_oldest(files)
+
+    def drop_expired(self, is_expired: Callable[[bytes], bool]) -> None:
+        """Give up the oldest bulk segments, as far as their last record has expired."""
+        while True:
+            with self.lock:
+                lane = self._segments[Priority.BULK]
+                oldest = next(iter(lane), None)
+                if oldest in (None, self._active.get(Priority.BULK)):
+                    return
+                last = oldest.index.last
+                place = self.find(last)
+                read = self._reader.read([place] if place else [])
+                if not read or not is_expired(read[0]):
+                    return
+                self._lose(oldest, range(len(oldest.index)), GapReason.EXPIRED)
+                lane.remove(oldest)
+            self._recycle(oldest)
 
     def _drop_oldest(self, candidates: list[Segment]) -> bool:
         """Give up the first of these bulk segments that takes no new records."""

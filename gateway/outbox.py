@@ -24,17 +24,18 @@ from pathlib import Path
 from typing import Final, Self
 
 from gateway.errors import ConfigError, OutboxError
-from gateway.lanes import Lanes, OutboxLimits, StoredRecord
+from gateway.lanes import DEFAULT_LIMITS, Lanes, OutboxLimits, StoredRecord
 from gateway.pool import SegmentPool, lock_folder
-from gateway.recovery import (
-    DroppedRange,
-    Recovered,
-    is_genuine,
-    recover,
-    retire_all,
-)
+from gateway.recovery import DroppedRange, Recovered, is_genuine, recover, retire_all
 from gateway.scan import peek
-from gateway.segment import HEADER_BYTES, Addition, Disk, Priority, SegmentHeader
+from gateway.segment import (
+    HEADER_BYTES,
+    REAL_DISK,
+    Addition,
+    Disk,
+    Priority,
+    SegmentHeader,
+)
 from gateway.watermark import MarkKeeper, Watermark, WatermarkFile
 from schemas import envelope
 from schemas.envelope import MAX_MESSAGE_BYTES, MAX_SEALED_BYTES
@@ -44,11 +45,7 @@ from schemas.records import EPOCH_BYTES
 __all__ = ["DroppedRange", "Outbox", "OutboxLimits", "Priority", "StoredRecord"]
 
 MAX_RECORDS_READ: Final = 60
-# How many sequences are noted ahead as used, while records lie in memory only.
-RESERVED: Final = 1000
-
-_DEFAULT_LIMITS: Final = OutboxLimits()
-_DISK: Final = Disk()
+RESERVED: Final = 1000  # sequences noted ahead as used, while memory has records
 
 
 def _draw_epoch() -> bytes:
@@ -92,10 +89,10 @@ class Outbox:
     def open(
         cls,
         folder: Path,
-        limits: OutboxLimits = _DEFAULT_LIMITS,
+        limits: OutboxLimits = DEFAULT_LIMITS,
         draw_epoch: Callable[[], bytes] = _draw_epoch,
         own_key: PublicKey | None = None,
-        disk: Disk = _DISK,
+        disk: Disk = REAL_DISK,
     ) -> Self:
         """Open or make the outbox in ``folder``, whatever it contains.
 
@@ -327,6 +324,11 @@ class Outbox:
         self._marks.release(contiguous, digest)
         self._lanes.release(contiguous)
 
+    def expire(self, is_expired: Callable[[bytes], bool]) -> None:
+        """Give up bulk segments, oldest first, whose last sealed record has expired."""
+        with self._committing:
+            self._lanes.drop_expired(is_expired)
+
     def take_gaps(self) -> list[DroppedRange]:
         """Return what was dropped or found damaged since the last call."""
         missing, self._missing = self._missing, []
@@ -371,9 +373,8 @@ class Outbox:
 
     @property
     def storage_faults(self) -> int:
-        """How many writes and reads failed since the outbox was opened."""
-        lanes = self._lanes
-        return lanes.storage_faults + lanes.failed_reads + self._marks.faults
+        """How many writes and reads failed since the start."""
+        return self._lanes.storage_faults + self.failed_reads + self._marks.faults
 
     @property
     def failed_reads(self) -> int:

@@ -142,6 +142,9 @@ class Disk:
         self.fdatasync(descriptor)
 
 
+REAL_DISK: Final = Disk()
+
+
 def read_file(disk: Disk, path: Path) -> bytes:
     """Return the bytes of a file; zeros stand for the blocks that cannot be read.
 

@@ -14,8 +14,16 @@ from gateway.adapters.mqtt import MqttBroker, MqttSettings
 from gateway.adapters.tls import TlsFiles
 from gateway.delivery import Delivery, DeliveryTimes, ReceiptResult
 from gateway.errors import BrokerLostError, ConfigError
-from gateway.link import Link, LinkEvents, LinkTimes, ReceiptRefusal, open_receipt
+from gateway.link import (
+    AT_ONCE,
+    Link,
+    LinkEvents,
+    LinkTimes,
+    ReceiptRefusal,
+    open_receipt,
+)
 from gateway.outbox import Outbox, OutboxLimits
+from gateway.ports import BrokerMessage
 from schemas.commands import Release, seal_command
 from schemas.envelope import digest, split_sequence
 from schemas.keys import Ed25519Signer, OwnerKind, PublicKey
@@ -336,3 +344,53 @@ def test_receipts_are_opened_with_pinned_cloud_keys_only() -> None:
         open_receipt(seal_receipt(word, other), [CLOUD_KEY], GATEWAY)
         is ReceiptRefusal.UNKNOWN_KEY
     )
+
+
+class Hanging:
+    """Takes what comes and answers when it is told to."""
+
+    waiting = 0
+    most = 0
+
+    def __init__(self) -> None:
+        self.answer = asyncio.Event()
+
+    async def __aenter__(self) -> "Hanging":
+        return self
+
+    async def __aexit__(self, *_details: object) -> None:
+        return None
+
+    async def subscribe(self, topic: str) -> None:
+        del topic
+
+    async def publish(self, topic: str, payload: bytes) -> None:
+        del topic, payload
+        self.waiting += 1
+        self.most = max(self.most, self.waiting)
+        await self.answer.wait()
+        self.waiting -= 1
+
+    async def messages(self) -> AsyncIterator[BrokerMessage]:
+        await asyncio.Event().wait()
+        yield BrokerMessage("", b"")
+
+
+def test_two_messages_are_on_their_way_and_no_more(outbox: Outbox) -> None:
+    async def play() -> None:
+        far = Hanging()
+        delivery = Delivery(outbox, GATEWAY, Random(1))
+        events = Heard().events()
+        times = LinkTimes(first_pause_s=0.0)
+        link = Link(delivery, lambda: far, [CLOUD_KEY], events, Random(2), times)
+        commit(outbox, link, 300)
+        async with running(link.run()):
+            await until(lambda: far.waiting == AT_ONCE)
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert far.waiting == AT_ONCE
+            far.answer.set()
+            await until(lambda: link.counts.records >= 300)
+        assert far.most == AT_ONCE
+
+    asyncio.run(play())
