@@ -20,13 +20,17 @@ from cloud.errors import LedgerError
 from cloud.ingest import Ingestor, Parties
 from cloud.ports import LedgerEntry
 from cloud.projection import Projection, project_all
+from schemas.custody import Notice
+from schemas.envelope import open_envelope
+from schemas.facts import read_fact
 from schemas.keys import KeyRegistry, Signer
 from tests.builders import START_NS
 from tests.faults.oracle import Oracle
 from tests.faults.schedule import Schedule
 from tests.faults.wire import Broker, Publication
 
-_SETTINGS = IngestConfig()
+# A gateway of the simulation speaks once in an interval, not every 30 s.
+_SETTINGS = IngestConfig(silent_after_s=4 * 3600.0)
 _MOST_WAITS = 50
 
 
@@ -210,6 +214,14 @@ class CloudNode:
     def entries(self) -> list[LedgerEntry]:
         """Return all that the ledger holds."""
         return self.ledger.entries_after(0, 1_000_000)
+
+    def notices(self) -> list[Notice]:
+        """Return what the ingestor noticed, as it stated it."""
+        bodies = (
+            read_fact(open_envelope(one.sealed).payload).body
+            for one in self.ledger.facts()
+        )
+        return [body for body in bodies if isinstance(body, Notice)]
 
     # The projection
 

@@ -16,6 +16,7 @@ Invariants (the names under which violations are listed):
 - ``live``: ten seconds after link-up the ledger has a value as new as the link.
 - ``order``: the newest state of the projection is that of the highest sequence, and
   a projection made anew is equal to it.
+- ``notice``: what is said to be missing is said to have come.
 - ``spin``: a link that has nothing to send is told to wait for some time.
 - ``drained``, ``bounds``, ``exception``: it ends, within its limits, without a bug.
 """
@@ -31,6 +32,7 @@ from cloud.history import check_history
 from cloud.history_chain import ChainReport
 from cloud.ports import EntryKind, LedgerEntry
 from gateway.scan import peek, scan
+from schemas.custody import Notice, NoticeKind
 from schemas.envelope import digest, open_envelope
 from schemas.errors import MalformedError
 from schemas.keys import KeyRegistry
@@ -227,6 +229,21 @@ class Oracle:
         store = self.store(chain.key.subject)
         epoch = chain.key.epoch
         return epoch in store.void or epoch in store.forked_from
+
+    def judge_notices(self, notices: list[Notice]) -> None:
+        """Judge whether what was missing is said to be there again, where it is."""
+        missing: dict[tuple[str | None, bytes | None, int | None], Notice] = {}
+        for notice in notices:
+            self.counts[f"{notice.what}{'-over' if notice.is_over else ''}"] += 1
+            place = (notice.gateway, notice.epoch, notice.from_sequence)
+            if notice.is_over:
+                missing.pop(place, None)
+            elif notice.what is NoticeKind.RECORDS_MISSING:
+                missing[place] = notice
+        for gateway, epoch, first in missing:
+            store = self.store(gateway or "")
+            if epoch not in store.void and epoch not in store.forked_from:
+                self.violate("notice", f"{gateway} is said to miss {first} for ever")
 
     def judge_epochs(self, gateway: str) -> None:
         """Judge whether there were reasons for the epochs."""

@@ -337,6 +337,7 @@ class World:
         oracle.judge_ledger(entries)
         oracle.judge_chain(entries, self.registry)
         self.cloud.judge_projection()
+        oracle.judge_notices(self.cloud.notices())
         self._count()
 
     def _count(self) -> None:
