@@ -230,7 +230,6 @@ class Noticer:
         return ChainEnd() if last is None else ChainEnd(last.sequence + 1, last.digest)
 
     def _remember(self, now_s: float) -> None:
-        self._end = self._find_end()
         self._open.clear()
         for entry in self._mine():
             notice = read_fact(open_envelope(entry.sealed).payload).body
@@ -244,6 +243,7 @@ class Noticer:
                 self._open[key] = notice
         for gateway in self._ledger.gateways():
             self._remember_gateway(gateway, now_s)
+        self._end = self._find_end()
 
     def _remember_gateway(self, gateway: str, now_s: float) -> None:
         """Follow a gateway that was heard lately, or that travels with a shipment."""

@@ -211,7 +211,7 @@ class Lanes:
         evidence = self._pool.oldest_evidence()
         if evidence is not None:
             with self.lock:
-                self._gaps += given_up(evidence)
+                self._gaps += given_up(self._pool.disk, evidence)
             self._pool.discard(evidence)
             return True
         with self.lock:

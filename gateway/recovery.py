@@ -31,6 +31,7 @@ from gateway.pool import SegmentPool
 from gateway.scan import IsGenuine, Scan, peek, scan
 from gateway.segment import (
     HEADER_BYTES,
+    Disk,
     FileSegment,
     Priority,
     SegmentHeader,
@@ -122,13 +123,17 @@ def retire_all(pool: SegmentPool, epoch: bytes) -> int:
     return faults
 
 
-def given_up(path: Path) -> list[DroppedRange]:
-    """Return what goes with a retired segment, as ranges of its own epoch."""
+def given_up(disk: Disk, path: Path) -> list[DroppedRange]:
+    """Return what goes with a retired segment, as ranges of its own epoch.
+
+    Raises:
+        OSError: it cannot be opened now.
+    """
     name = path.name.partition("-")[0]
     if len(name) != 2 * EPOCH_BYTES:
         return []
     epoch, found = bytes.fromhex(name), []
-    index = scan(path.read_bytes(), epoch).records
+    index = scan(read_file(disk, path), epoch).records
     runs = groupby(enumerate(index.sequences), key=lambda one: one[1] - one[0])
     for _, run in runs:
         places = list(run)

@@ -274,7 +274,7 @@ def failed_read_is_damage() -> Iterator[None]:
 @contextmanager
 def evidence_given_up_unstated() -> Iterator[None]:
     """Retired segments make room and nobody is told."""
-    with replaced(lanes_module, "given_up", lambda _path: []):
+    with replaced(lanes_module, "given_up", lambda _disk, _path: []):
         yield
 
 

@@ -238,3 +238,14 @@ def test_when_retired_segments_must_go_it_is_stated(tmp_path: Path) -> None:
     lost = [at for gap in gaps if gap.epoch == old for at in range(gap[0], gap[1] + 1)]
     assert lost == list(range(30))
     outbox.close()
+
+
+def test_evidence_that_cannot_be_read_does_not_stop_the_store(tmp_path: Path) -> None:
+    fails = ReadingFails()
+    outbox = open_outbox(tmp_path, FOUR, fails.disk())
+    commit_each(outbox, 30, size=900)
+    outbox.new_epoch()
+    fails.error, fails.left = errno.EIO, 10**6
+    commit_each(outbox, 60, size=900)
+    assert not outbox.is_volatile
+    outbox.close()
