@@ -87,3 +87,11 @@ class World:
         response = self.call("GET", path, **more)
         assert response.status_code == 200, response.text
         return response.json()
+
+
+def site_without_desk() -> Site:
+    """Return a site for looking at its document only: nothing can be asked of it."""
+    ledger, series = open_ledger("sqlite://"), SqliteSeries(":memory:")
+    desk = Desk(ledger, series, StoppedClock(DISPATCHED_NS))
+    cast = Cast()
+    return Site(desk, lambda: cast.registry, cast.cloud.signer, None, False)

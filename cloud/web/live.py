@@ -28,7 +28,22 @@ TICK_S: Final = 5.0
 COMMENT_S: Final = 15.0
 
 
-@router.get("/live", response_class=StreamingResponse)
+@router.get(
+    "/live",
+    response_class=StreamingResponse,
+    responses={
+        200: {
+            "description": "Server-sent events without end",
+            "content": {
+                "text/event-stream": {
+                    "schema": {"type": "string"},
+                    "example": "id: 812-9\nevent: state\ndata: "
+                    '{"now": "2026-11-26T11:00:00Z", "speed": 1.0, "exercise": false}',
+                }
+            },
+        }
+    },
+)
 async def live(request: Request) -> StreamingResponse:
     """Stream the server's clock and the version of what there is to show."""
     return StreamingResponse(

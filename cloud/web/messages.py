@@ -9,6 +9,9 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 Instant = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+# Two of each, said as an array of two: generators of clients know no tuples.
+Range = Annotated[tuple[int, ...], Field(min_length=2, max_length=2)]
+Span = Annotated[tuple[float, ...], Field(min_length=2, max_length=2)]
 GBq = Annotated[float, Field(json_schema_extra={"x-ucum": "GBq"})]
 
 
@@ -136,8 +139,8 @@ class HealthMessage(Message):
     epoch: str
     received: int
     contiguous: int | None
-    ranges_above: tuple[tuple[int, int], ...]
-    missing: tuple[tuple[int, int], ...]
+    ranges_above: tuple[Range, ...]
+    missing: tuple[Range, ...]
     head_sequence: int | None
     head_at: Instant | None
     backlog: int | None
@@ -227,7 +230,7 @@ class SeriesListMessage(Message):
     exercise: bool
     gap_s: float
     series: tuple[SeriesMessage, ...]
-    silences: tuple[tuple[float, float], ...]
+    silences: tuple[Span, ...]
     temperature_min_c: float | None
     temperature_max_c: float | None
 
@@ -249,7 +252,7 @@ class RouteMessage(Message):
     fixes: tuple[FixMessage, ...]
     places: tuple[FixMessage, ...]
     place_names: tuple[str, ...]
-    silences: tuple[tuple[float, float], ...]
+    silences: tuple[Span, ...]
 
 
 class TakenMessage(Message):

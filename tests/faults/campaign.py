@@ -137,6 +137,7 @@ RIGS: Final = (
     Rig("mutants", (("seeds", 50),), read=mutant_findings),
     Rig("disk_bytes", (("records", 2_400),), is_timed=True),
     Rig("opening", (("mib", 256),), is_timed=True),
+    Rig("api_cases", (("cases", 10_000),)),
     Rig("soak", (("warm-up-s", 600), ("watch-s", 1200))),
     Rig("bench_activity", (("runs", 4_000),), package="tests.benchmarks"),
     Rig("bench_robustness", (("runs", 4_000),), package="tests.benchmarks"),
