@@ -160,7 +160,9 @@ def volume(
     """Say the volume of a product that is dosed by body weight; nothing is sent."""
     body = _open_all([certificate])[0].body
     if not isinstance(body, Certificate):
-        raise PaperError(f"{certificate}: is a {KINDS[type(body)]}, no certificate")
+        raise PaperError(
+            f"{certificate}: is of kind {KINDS[type(body)]}: name a certificate"
+        )
     at_ns, vial = instant_ns(at), body.contents
     label = product(vial.product)
     elapsed_s = (at_ns - vial.reference_at_ns) / NS_PER_S

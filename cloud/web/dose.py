@@ -224,7 +224,11 @@ def paper_reasons(situation: Situation) -> PaperReasons:
         ),
         (due_ns is not None and now_ns > due_ns, "monitoring at receipt is overdue"),
     )
-    flags = [flag for step in dispatch_steps(shipment) for flag in step.flags]
+    flags = [
+        f"{step.name} {flag}" if flag.startswith("answered") else flag
+        for step in dispatch_steps(shipment)
+        for flag in step.flags
+    ]
     looks = (
         (word is Answer.OVERDUE, "the producer's confirmation is overdue"),
         (bool(flags), f"dispatch: {'; '.join(flags)}"),

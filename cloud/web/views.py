@@ -22,6 +22,7 @@ from cloud.web.rendering import page
 from cloud.web.site import Site, may_see_positions, site_of
 from cloud.web.urgency import Urgency, urgency
 from cloud.web.whereabouts import Whereabouts, whereabouts
+from cloud.zones import offset_minutes_at
 
 router: Final = APIRouter(include_in_schema=False)
 
@@ -133,6 +134,11 @@ class Row:
         return whereabouts(self.situation.shipment, self.situation.now_ns)
 
     @property
+    def zone(self) -> int | str:
+        """The centre's zone by name where it stated one, else the order's offset."""
+        return zone(self.situation)
+
+    @property
     def estimate(self) -> Arrival | None:
         """The arrival estimate, if there is one."""
         found = self.situation.arrival
@@ -179,8 +185,12 @@ def show_shipment(request: Request, shipment: str) -> HTMLResponse:
 
 
 def _offset_minutes(situation: Situation) -> int:
-    plan = situation.shipment.plan
-    return plan.offset_minutes if plan else 0
+    """Return the offset that holds at the appointment, for axes of one offset."""
+    where, plan = zone(situation), situation.shipment.plan
+    if isinstance(where, int):
+        return where
+    at_ns = plan.planned_at_ns if plan else situation.now_ns
+    return offset_minutes_at(at_ns, where, 0)
 
 
 def _drawing(situation: Situation) -> Picture | None:
