@@ -176,7 +176,8 @@ class LiveFilter:
 
 
 def _innovations(new: Journal, out: Floats) -> Innovations:
-    by_channel = out[:, 3:].reshape(len(new), -1, N_PER_CHANNEL)
+    n_channels = (out.shape[1] - 3) // N_PER_CHANNEL
+    by_channel = out[:, 3:].reshape(len(new), n_channels, N_PER_CHANNEL)
     return Innovations(
         begin_s=new.begin_s,
         contrasts=out[:, :3],

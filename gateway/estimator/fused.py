@@ -25,13 +25,14 @@ from typing import Final
 import numpy as np
 
 from gateway.estimator.activity import CLOCK_SHARE
+from gateway.estimator.consistency import amount
 from gateway.estimator.filter_kernels import GATED, MISSING, SILENT, USED
-from gateway.estimator.filtering import Innovations, LiveFilter
+from gateway.estimator.filtering import CHANGED_AFTER, Innovations, LiveFilter
 from gateway.estimator.fusion import Posterior, fit, spread
 from gateway.estimator.journal import Journal
 from gateway.estimator.model import ForwardModel, Parameter
 from gateway.estimator.unresolved import unresolved_u
-from schemas.estimates import EstimateState
+from schemas.estimates import EstimateState, WitnessVerdict
 from schemas.units import NS_PER_S
 
 PARALYSIS_LIMIT: Final = 0.5
@@ -116,7 +117,10 @@ def fuse(
     posterior = fit(widened, journal, keep=keep, start=start)
     for state, reasons in (
         (EstimateState.NOT_OBSERVABLE, _why_not_observable(widened, journal)),
-        (EstimateState.HELD, _why_held(widened, known, live, innovations, posterior)),
+        (
+            EstimateState.HELD,
+            _why_held(widened, journal, known, live, posterior, innovations),
+        ),
         (EstimateState.DEGRADED, _why_degraded(widened, journal, live, innovations)),
         (EstimateState.VALID, []),
     ):
@@ -163,10 +167,11 @@ def _expected_u(model: ForwardModel, journal: Journal) -> float:
 
 def _why_held(
     model: ForwardModel,
+    journal: Journal,
     known: Circumstances,
     live: LiveFilter,
-    innovations: Innovations,
     posterior: Posterior,
+    innovations: Innovations,
 ) -> list[str]:
     reasons = [f"alarm unresolved: {alarm}" for alarm in known.alarms]
     if not known.is_in_attitude:
@@ -175,6 +180,7 @@ def _why_held(
         reasons.append("clock uncertain by more than 0.1 % of the activity")
     if not alive(model, innovations):
         reasons.append("no watching detector is alive")
+    reasons += _why_wrong_vial(model, journal, innovations)
     reasons += [f"{sensor} departs from the model" for sensor in live.changed]
     reasons += _why_scattered(model, posterior)
     paralysis = posterior.paralysis[~np.isnan(posterior.paralysis)]
@@ -183,6 +189,19 @@ def _why_held(
     if not posterior.is_converged:
         reasons.append("no set of parameters explains the counts")
     return reasons
+
+
+def _why_wrong_vial(
+    model: ForwardModel, journal: Journal, innovations: Innovations
+) -> list[str]:
+    """Where no count ever fitted the certificate: what the detectors see of it."""
+    fate = innovations.fate[:, list(model.watching)]
+    if (fate == USED).any() or (fate == GATED).sum() < CHANGED_AFTER:
+        return []
+    word = amount(model, journal)
+    if word.verdict not in {WitnessVerdict.LOW, WitnessVerdict.HIGH}:
+        return []
+    return [f"the detectors see {word.ratio:.2f} of the certified activity"]
 
 
 def _is_departing(live: LiveFilter, reasons: list[str]) -> bool:

@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from gateway.estimator.consistency import amount
 from gateway.estimator.fused import UNRESOLVED, Circumstances, Fused, fuse
 from gateway.estimator.model import ForwardModel
-from schemas.estimates import EstimateState
+from schemas.estimates import EstimateState, WitnessVerdict
 from schemas.nuclides import decay_factor, nuclide
 from tests.estimator.worlds import Floats, World, at_h, model
 
@@ -70,8 +71,8 @@ def test_what_is_held_covers_what_may_have_happened(lost: float) -> None:
         (World(n=370, outer_extra_per_s=step(5.0)), "outer-1 departs"),
         (World(n=720, displacement_mm=step(0.5)), "scatters"),
         (World(n=720, lost=step(0.01)), "scatters"),
-        (World(n=30, lost=np.ones_like), "departs from the model"),
-        (World(n=30, lost=lambda t: -np.ones_like(t)), "departs from the model"),
+        (World(n=30, lost=np.ones_like), "see 0.00 of the certified activity"),
+        (World(n=30, lost=lambda t: -np.ones_like(t)), "see 2.00 of the certified"),
     ],
 )
 def test_what_is_not_in_the_model_holds_the_number_within_ten_minutes(
@@ -202,3 +203,21 @@ def test_an_alarm_keeps_bins_from_teaching_the_activity() -> None:
     posterior = fuse(model(), taught, AT_NS).posterior
     assert posterior.n_used.tolist() == [360.0, 360.0, 360.0]
     assert abs(posterior.log_ratio) < 0.002
+
+
+def test_without_a_bin_nothing_is_observable() -> None:
+    journal = World(n=4).journal(seed=1)
+    found = fuse(model(), journal.where(np.zeros(4, np.bool_)), AT_NS)
+    assert found.state is EstimateState.NOT_OBSERVABLE
+    assert certified(found)
+    word = amount(model(), journal.where(np.zeros(4, np.bool_)))
+    assert word.verdict is WitnessVerdict.NOT_OBSERVABLE
+
+
+def test_a_minute_ago_is_a_good_place_to_begin() -> None:
+    journal = World(n=241, shocks_at_s=(9000.0,)).journal(seed=2)
+    before = fuse(model(), journal.where(np.arange(241) < 240), AT_NS)
+    cold = fuse(model(), journal, AT_NS)
+    warm = fuse(model(), journal, AT_NS, start=before.posterior)
+    assert warm.activity_gbq == pytest.approx(cold.activity_gbq, rel=1e-8)
+    assert warm.posterior.steps < cold.posterior.steps
