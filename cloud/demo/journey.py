@@ -119,6 +119,11 @@ class Journey:
 
     # -- programs ----------------------------------------------------------------
 
+    async def _compile(self) -> None:
+        if not stage.kernel_cache().exists():
+            self._screen.step("compiling the estimator's kernels, once")
+            await asyncio.to_thread(stage.compile_kernels)
+
     async def _start(self) -> World:
         directory = self._stage.directory
         scene = Scene(
@@ -128,6 +133,7 @@ class Journey:
             seed=self._options.seed,
             replay=self._options.replay,
         )
+        await self._compile()
         self._screen.step("starting the simulated container")
         self._world = world = await World.start(scene)
         self._supervisor.adopt("simulator", world.pid)
@@ -351,6 +357,8 @@ def run(options: JourneyOptions) -> int:
     directory = options.directory
     if directory is None:
         directory = stage.new_directory(stage.project_root() / "var" / "runs")
+    # Kernels that one run compiled are there for the next.
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(stage.kernel_cache()))
     lock = stage.claim(directory)
     with_dose = options.replay is not None
     setting = stage.set_up(directory.resolve(), options.port, with_dose=with_dose)

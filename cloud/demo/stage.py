@@ -70,6 +70,23 @@ def project_root() -> Path:
     return Path(__file__).resolve().parents[2]
 
 
+def kernel_cache() -> Path:
+    """Return the folder in which the gateways of all runs keep compiled kernels."""
+    return project_root() / "var" / "numba-cache"
+
+
+def compile_kernels() -> None:
+    """Compile what a gateway would compile before its first reading.
+
+    Raises:
+        ProgramError: it could not.
+    """
+    command = [sys.executable, "-m", "gateway", "warm-up"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise ProgramError(f"the kernels do not compile: {done.stderr.strip()}")
+
+
 def container_path() -> Path:
     """Return the default container model."""
     return project_root() / "hw" / "containers" / "overpack-10mm.toml"

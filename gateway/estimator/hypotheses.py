@@ -11,9 +11,9 @@ Signatures, by detector::
     displacement   source part * (k1 s + k2 s^2), opposite signs on the pair
     loss           source part * -e on all detectors
     growth         source part * +e: a clock that was set, a wrong vial
-    nearby, side   one outer detector + x /s, all others + up to 0.6 x: a neighbour's
-                   package, or a breach of the shield; one class until the load changes.
-                   - x is a neighbour that was there from the beginning and left
+    nearby, side   one detector outside the lead + x /s, others up to 0.6 x: another
+                   package beside it, or a breach of the shield; one class until the
+                   load changes. - x is a neighbour that was there and left
     cosmic         cosmic part * (c - 1) on all detectors
     place          terrestrial part * (b - 1) on all detectors
     failure        one detector alone, by any factor, down to silence
@@ -36,6 +36,8 @@ from schemas.findings import Cause
 GRID: Final = 48
 # A neighbour's radiation reaches the other detectors through the container, if at all.
 FAR_SHARE: Final = (0.0, 0.03, 0.1, 0.3, 0.6)
+# A detector that owes more than this to its surroundings is outside the lead.
+EXPOSED_SHARE: Final = 0.03
 
 
 # Causes that are no alarm when they are the likely ones: the surroundings changed.
@@ -179,9 +181,9 @@ def _of_the_source(window: Window) -> Iterator[_Signature]:
 
 def _nearby(window: Window) -> Iterator[_Signature]:
     is_outer = window.side == 0.0
-    if not is_outer.any():
-        is_outer = np.ones_like(is_outer)
-    for near in np.flatnonzero(is_outer):
+    around = window.terrestrial + window.cosmic
+    is_exposed = is_outer | (around > EXPOSED_SHARE * window.expected)
+    for near in np.flatnonzero(is_exposed):
         most = window.expected[near] / max(window.live_s[near], 1e-9)
         rates = np.concatenate([-_span(0.02, 0.98) * most, _span(0.02, 100.0)])
         rows = []

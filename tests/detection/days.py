@@ -38,7 +38,8 @@ class Build:
 
     ``gain`` in counts/s per GBq of Lu-177, ``gain_m`` of Lu-177m, ``side`` +1 and -1
     for the pair, ``along_mm`` how much 1 mm of displacement changes the source part,
-    ``reach`` the smallest and largest share of a neighbour that gets to the pair.
+    ``reach`` the smallest and largest share of a neighbour that gets to the detectors
+    that are not next to it; ``exposed`` are those that one can stand next to.
     """
 
     sensors: tuple[str, ...]
@@ -51,6 +52,7 @@ class Build:
     own_u: float
     drift_u: float
     reach: tuple[float, float]
+    exposed: Sequence[int]
     dead_time_s: float = 190e-6
     square_mm: float = 3e-4
 
@@ -71,6 +73,7 @@ INNER_PAIR: Final = Build(
     own_u=0.006,
     drift_u=0.003,
     reach=(0.01, 0.03),  # through 20 mm of lead
+    exposed=(2, 3),
 )
 DEFAULT: Final = Build(
     sensors=tuple(f"board/detector-{i}" for i in range(3)),
@@ -83,6 +86,7 @@ DEFAULT: Final = Build(
     own_u=0.05,
     drift_u=0.02,
     reach=(0.1, 0.5),  # past the pot
+    exposed=(0, 1, 2),
     square_mm=4.4e-5,
 )
 
@@ -230,7 +234,7 @@ def _surroundings(
         begin = int(rng.integers(0, BINS - 10))
         end = begin + int(rng.uniform(0.1, 3.0) * 60.0)
         strength = float(np.exp(rng.uniform(np.log(0.2), np.log(5.0))))
-        near = int(rng.choice(outer))
+        near = int(rng.choice(build.exposed))
         reach = rng.uniform(*build.reach)
         for i in range(len(ground)):
             share = 1.0 if i == near else reach if build.side[i] else 0.15

@@ -126,3 +126,25 @@ def test_a_neighbour_that_leaves_is_harmless() -> None:
     assert first.amplitude < 0.0
     assert first.is_harmless
     assert not Suspect(Cause.NEARBY, 1.0, 0.2, "outer-1").is_harmless
+
+
+def test_a_neighbour_beside_a_pair_that_is_outside_the_lead_is_one() -> None:
+    """Such a pair owes much to its surroundings: it can be stood next to."""
+    source = np.array([2.07, 2.07, 0.5]) * LIVE_S
+    around = np.array([0.35, 0.35, 0.35]) * LIVE_S
+    expected = source + around
+    found = Window(
+        sensors=("pair-1", "pair-2", "outward"),
+        seen=np.rint(expected + np.array([0.5, 0.06, 0.15]) * LIVE_S * 3),
+        expected=expected,
+        dispersion=np.ones(3),
+        source=source,
+        terrestrial=0.65 * around,
+        cosmic=0.35 * around,
+        live_s=np.full(3, LIVE_S),
+        displacement_per_mm=np.array([0.0133, -0.0133, 0.0]),
+        displacement_per_mm2=np.array([4.4e-5, 4.4e-5, 3.3e-5]),
+        side=np.array([1.0, -1.0, 0.0]),
+    )
+    first = suspects(found, NOTHING)[0]
+    assert (first.cause, first.sensor) == (Cause.NEARBY, "pair-1")

@@ -43,14 +43,10 @@ def broker() -> Iterator[BrokerProcess]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def kernels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Compile the kernels once for all the processes of this module."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NUMBA_CACHE_DIR", str(tmp_path_factory.mktemp("kernels")))
-        # Before any of them runs: on a busy machine it takes longer than patience.
-        warm_up = [sys.executable, "-m", "gateway", "warm-up"]
-        subprocess.run(warm_up, cwd=ROOT, check=True, capture_output=True)
-        yield
+def kernels() -> None:
+    """Compile before any of them runs: it may take longer than patience."""
+    warm_up = [sys.executable, "-m", "gateway", "warm-up"]
+    subprocess.run(warm_up, cwd=ROOT, check=True, capture_output=True)
 
 
 @pytest.fixture
