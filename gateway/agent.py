@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
@@ -51,6 +52,7 @@ TICK_S: Final = 0.2
 GROUP_S: Final = 0.02
 ANNOUNCE_S: Final = 1.0
 COMMIT_HANGS_S: Final = 30.0
+HEARTBEATS_KEPT: Final = 256
 EXPIRE_EVERY_S: Final = 3600.0
 NEVER_NS: Final = 2**63
 MAX_PENDING_BYTES: Final = 4 * 1024 * 1024
@@ -111,6 +113,7 @@ class Agent:
         self._urgent = asyncio.Event()
         self._committed = asyncio.Event()
         self._heartbeat_boot_ns = 0
+        self._sealed: deque[tuple[int, int]] = deque(maxlen=HEARTBEATS_KEPT)
         self._faults = FaultLimiter()
         self._commit_began_s: float | None = None
         self._is_committed = False
@@ -280,6 +283,7 @@ class Agent:
         self._heartbeat_boot_ns = boot_ns
         outbox = self._parts.outbox
         head = outbox.next_sequence - 1
+        self._sealed.append((head + 1, boot_ns))
         self._state(
             Heartbeat(
                 head_sequence=max(0, head),
@@ -355,15 +359,27 @@ class Agent:
             self._begin_new_epoch()
             return
         boot_ns = self._parts.clock.boot_ns()
-        change = self._parts.timekeeper.take_receipt(receipt.at_ns, boot_ns)
+        covered_boot_ns = None
+        if receipt.epoch == self._parts.outbox.epoch and receipt.contiguous is not None:
+            covered_boot_ns = self._newest_covered_boot_ns(receipt.contiguous)
+        change = self._parts.timekeeper.take_receipt(
+            receipt.at_ns, boot_ns, covered_boot_ns
+        )
         if change is not None:
             self._state(change)
+
+    def _newest_covered_boot_ns(self, contiguous: int) -> int | None:
+        """Return when the newest heartbeat that is covered was sealed, in this boot."""
+        known = reversed(self._sealed)
+        covered = (at for sequence, at in known if sequence <= contiguous)
+        return next(covered, None)
 
     def _begin_new_epoch(self) -> None:
         """Start a new chain: the ledger holds another one under our name."""
         _log.error("event=new_epoch reason=%r", _FORK)
         self._parts.outbox.commit()
         self._parts.outbox.new_epoch()
+        self._sealed.clear()
         self._state(self._parts.birth)
         self._state(
             Event(

@@ -17,7 +17,10 @@ Rules:
 3. A better source replaces a worse one; the same source refines, or follows drift.
 4. Boot time does not jump. A receiver that jumps is believed when a receipt says the
    same, or when it has stood by the new date for longer than it upheld the old one.
-5. A receiver's date before a receipt is refused, and a map that a receipt proves to
+5. A receipt is younger than what it covers: where it covers a record of this boot, UTC
+   was at most the receipt's instant when the record was sealed. What is ahead of that
+   is refused, and a map that is ahead is replaced by the receipt.
+6. A receiver's date before a receipt is refused, and a map that a receipt proves to
    be slow is replaced by it. A receipt that is late moves nothing.
 
 The uncertainty grows with the oscillator's drift, in both directions of time.
@@ -64,6 +67,7 @@ class Timekeeper:
         self._upheld_from_ns = 0
         self._upheld_to_ns = 0
         self._receipt_offset_ns: int | None = None
+        self._latest_offset_ns: int | None = None
 
     @property
     def source(self) -> TimeSource:
@@ -88,7 +92,7 @@ class Timekeeper:
     def take_gps(self, measured_at_ns: int, boot_ns: int) -> ClockChange | None:
         """Take a receiver's date; return a change worth a record."""
         offset_ns = measured_at_ns - boot_ns
-        if measured_at_ns < self.floor_ns or self._is_before_receipt(offset_ns):
+        if measured_at_ns < self.floor_ns or self._is_refuted(offset_ns):
             return None
         if not self._offsets or abs(offset_ns - self._offsets[-1]) > AGREEMENT_NS:
             self._offsets.clear()
@@ -101,9 +105,15 @@ class Timekeeper:
             return None
         return self._take(_Map(TimeSource.GPS, best_ns, GPS_U_NS, boot_ns))
 
-    def _is_before_receipt(self, offset_ns: int) -> bool:
+    def _is_refuted(self, offset_ns: int) -> bool:
+        """Whether receipts say that UTC cannot be that: rules 5 and 6."""
         known_ns = self._receipt_offset_ns
-        return known_ns is not None and offset_ns < known_ns - AGREEMENT_NS
+        is_before = known_ns is not None and offset_ns < known_ns - AGREEMENT_NS
+        return is_before or self._is_ahead(offset_ns)
+
+    def _is_ahead(self, offset_ns: int) -> bool:
+        latest_ns = self._latest_offset_ns
+        return latest_ns is not None and offset_ns > latest_ns + AGREEMENT_NS
 
     def _is_believed(self, offset_ns: int, boot_ns: int) -> bool:
         """Apply rule 4; keep how long the receiver has upheld what is believed."""
@@ -131,7 +141,7 @@ class Timekeeper:
         Where it contradicts what another source vouches for, a receipt decides.
         """
         offset_ns = utc_ns - boot_ns
-        if utc_ns < self.floor_ns or self._is_before_receipt(offset_ns):
+        if utc_ns < self.floor_ns or self._is_refuted(offset_ns):
             return None
         held = self._map
         if held is not None and held.source in (TimeSource.GPS, TimeSource.NTP):
@@ -141,19 +151,35 @@ class Timekeeper:
         u_ns = max(NTP_U_NS, round(largest_error_ns / math.sqrt(3)))
         return self._take(_Map(TimeSource.NTP, offset_ns, u_ns, boot_ns))
 
-    def take_receipt(self, at_ns: int, boot_ns: int) -> ClockChange | None:
-        """Take the instant of a genuine receipt; return a change worth a record."""
+    def take_receipt(
+        self, at_ns: int, boot_ns: int, covered_boot_ns: int | None = None
+    ) -> ClockChange | None:
+        """Take the instant of a genuine receipt; return a change worth a record.
+
+        ``covered_boot_ns`` is when a record that it covers was sealed in this boot.
+        """
         if at_ns < self.floor_ns:
             return None
         offset_ns = at_ns - boot_ns
         if self._receipt_offset_ns is None or offset_ns > self._receipt_offset_ns:
             self._receipt_offset_ns = offset_ns
+        if covered_boot_ns is not None:
+            self._latest_offset_ns = at_ns - covered_boot_ns
         held = self._map
+        if held is not None and self._is_ahead(held.utc_minus_boot_ns):
+            return self._replace(offset_ns, boot_ns, held.source)
         if held is not None:
             behind_ns = held.utc_minus_boot_ns - offset_ns
             if behind_ns > (self.u_ns(boot_ns) or 0):
                 return None
         return self._take(_Map(TimeSource.RECEIPT, offset_ns, RECEIPT_U_NS, boot_ns))
+
+    def _replace(
+        self, offset_ns: int, boot_ns: int, previous: TimeSource
+    ) -> ClockChange:
+        self._offsets.clear()
+        self._map = _Map(TimeSource.RECEIPT, offset_ns, RECEIPT_U_NS, boot_ns)
+        return ClockChange(previous, TimeSource.RECEIPT, offset_ns, RECEIPT_U_NS)
 
     def _take(self, new: _Map) -> ClockChange | None:
         old = self._map
