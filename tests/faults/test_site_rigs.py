@@ -5,7 +5,16 @@ import sys
 
 import pytest
 
-from tests.faults import calls_fail, full_disk, kill_nine, outage, servers_killed, soak
+from tests.faults import (
+    cable_pulls,
+    calls_fail,
+    full_disk,
+    kill_nine,
+    outage,
+    receipt_latency,
+    servers_killed,
+    soak,
+)
 from tests.faults.rig import CannotRunError, hush_within
 from tests.faults.test_rigs import assert_held
 
@@ -48,3 +57,15 @@ def test_a_full_disk_keeps_alarms() -> None:
         print("\nNOT MEASURED HERE: a full disk needs root", file=sys.__stderr__)
         with pytest.raises(CannotRunError):
             full_disk.find(1.0)
+
+
+def test_a_pulled_cable_is_in_step_soon() -> None:
+    with hush_within():
+        assert_held(cable_pulls.find(6, 0))
+
+
+def test_every_record_of_many_gateways_is_receipted() -> None:
+    with hush_within():
+        late_s, without = receipt_latency.measure(20, 6.0, 0)
+    assert len(late_s) >= 20
+    assert without == 0
