@@ -60,6 +60,8 @@ _ENTRY_COLUMNS: Final = (
     _entries.c.sealed,
     _entries.c.received_at_ns,
 )
+_HEAD: Final = sql.select(sql.func.max(_entries.c.position))
+_NEW_ENTRY: Final = sql.insert(_entries)
 
 
 def open_ledger(url: str, busy_timeout_s: float = BUSY_TIMEOUT_S) -> "SqlLedger":
@@ -284,9 +286,8 @@ class SqlLedger:
 
     def head(self) -> int:
         """See :meth:`cloud.ports.Ledger.head`."""
-        query = sql.select(sql.func.max(_entries.c.position))
         with self._reading() as connection:
-            return connection.execute(query).scalar() or 0
+            return connection.execute(_HEAD).scalar() or 0
 
     def counts(self) -> dict[EntryKind, int]:
         """See :meth:`cloud.ports.Ledger.counts`."""
@@ -385,7 +386,7 @@ def _insert_records(
 ) -> None:
     if not fresh:
         return
-    before = connection.execute(sql.select(sql.func.max(_entries.c.position))).scalar()
+    before = connection.execute(_HEAD).scalar()
     rows = [
         _row(EntryKind.RECORD, *chain, record.header.sequence)
         | {
@@ -396,5 +397,5 @@ def _insert_records(
         }
         for record in fresh
     ]
-    connection.execute(sql.insert(_entries), rows)
+    connection.execute(_NEW_ENTRY, rows)
     tables.note_epoch(connection, chain.gateway, chain.epoch, (before or 0) + 1)

@@ -26,7 +26,8 @@ def neighbours(connection: Connection, fact: VerifiedFact) -> Held:
     found = connection.execute(by_uuid).first()
     links = tables.read_links(
         connection,
-        _chain(header.author, fact.kid),
+        tables.links_query(_chain(header.author, fact.kid)),
+        {},
         [header.sequence - 1, header.sequence, header.sequence + 1],
     )
     around = links.around(header.sequence)

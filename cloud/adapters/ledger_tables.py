@@ -1,7 +1,7 @@
 """The ledger's tables, their version, and the few queries that belong to them."""
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 import sqlalchemy as sql
 from sqlalchemy.engine import Connection
@@ -76,6 +76,12 @@ quarantine = sql.Table(
 )
 
 
+_KNOWN_EPOCH: Final = sql.select(epochs.c.first_position).where(
+    epochs.c.gateway == sql.bindparam("gateway"),
+    epochs.c.epoch == sql.bindparam("epoch"),
+)
+
+
 def read_version(connection: Connection) -> int:
     """Return the schema's version, writing this program's into a new ledger."""
     found = connection.execute(
@@ -91,11 +97,9 @@ def note_epoch(
     connection: Connection, gateway: str, epoch: bytes, first_position: int
 ) -> None:
     """Note the first position of an epoch unless it is known already."""
-    known = sql.select(epochs.c.first_position).where(
-        epochs.c.gateway == gateway, epochs.c.epoch == epoch
-    )
-    if connection.execute(known).first() is None:
-        row = {"gateway": gateway, "epoch": epoch, "first_position": first_position}
+    key = {"gateway": gateway, "epoch": epoch}
+    if connection.execute(_KNOWN_EPOCH, key).first() is None:
+        row = key | {"first_position": first_position}
         connection.execute(sql.insert(epochs), row)
 
 
@@ -126,16 +130,27 @@ class Links:
         )
 
 
+LinksQuery = sql.Select[Any]
+
+
+def links_query(chain: sql.ColumnElement[bool]) -> LinksQuery:
+    """Return the query of :func:`read_links` for the entries of ``chain``."""
+    columns = (entries.c.sequence, entries.c.digest, entries.c.previous)
+    places: sql.BindParameter[Any] = sql.bindparam("places", expanding=True)
+    return sql.select(*columns).where(chain, entries.c.sequence.in_(places))
+
+
 def read_links(
-    connection: Connection, chain: sql.ColumnElement[bool], sequences: Iterable[int]
+    connection: Connection,
+    query: LinksQuery,
+    chain: Mapping[str, object],
+    sequences: Iterable[int],
 ) -> Links:
-    """Return what is held at these places of a chain of entries."""
+    """Return what is held at these places; ``chain`` has the query's parameters."""
     links = Links()
     wanted = sorted(set(sequences))
-    columns = (entries.c.sequence, entries.c.digest, entries.c.previous)
     for start in range(0, len(wanted), _AT_ONCE):
-        some = wanted[start : start + _AT_ONCE]
-        query = sql.select(*columns).where(chain, entries.c.sequence.in_(some))
-        for sequence, digest, previous in connection.execute(query):
-            links.add(sequence, digest, previous)
+        some = {**chain, "places": wanted[start : start + _AT_ONCE]}
+        for row in connection.execute(query, some):
+            links.add(row.sequence, row.digest, row.previous)
     return links
