@@ -41,6 +41,8 @@ MOST_DRAIN_S: Final = 60.0
 MOST_LIVE_S: Final = 10.0
 SEGMENT_BYTES: Final = 256 * 1024
 Seen = list[tuple[float, int]]
+# The newest report is among the last so many records.
+_NEAR: Final = 64
 _CUT: Final = re.compile(r"\n\[\[(acts|events|legs)\]\].*", re.DOTALL)
 
 
@@ -150,10 +152,9 @@ def _on_disk(folder: Path) -> int:
     return sum(path.stat().st_blocks * 512 for path in folder.rglob("*"))
 
 
-def _highest(ledger: SqlLedger, epoch: bytes) -> int:
-    held = ledger.watermark(GATEWAY, epoch)
-    contiguous = -1 if held.contiguous is None else held.contiguous
-    return max(contiguous, *(high for _, high in held.ranges), -1)
+def _highest(ledger: SqlLedger, epoch: bytes, head: int) -> int:
+    near = ledger.entries_of(GATEWAY, epoch, max(head - _NEAR, 0), head + _NEAR)
+    return near[-1].sequence if near else -1
 
 
 def _watch(site: Site, epoch: bytes, head: int) -> tuple[float, Seen]:
@@ -164,7 +165,7 @@ def _watch(site: Site, epoch: bytes, head: int) -> tuple[float, Seen]:
     with site.ledger() as ledger:
         while time.monotonic() - began_s < PATIENCE_S:
             now_s = time.monotonic() - began_s
-            highest = _highest(ledger, epoch)
+            highest = _highest(ledger, epoch, head)
             if not seen or highest > seen[-1][1]:
                 seen.append((now_s, highest))
             if (ledger.watermark(GATEWAY, epoch).contiguous or -1) >= head:
@@ -213,7 +214,7 @@ def _outcome(site: Site, epoch: bytes, head: int, disk_bytes: int) -> Outcome:
 def _live_s(site: Site, epoch: bytes, head: int, seen: Seen) -> float:
     """Return when the newest report of the time of link-up was held."""
     with site.ledger() as ledger:
-        near = ledger.entries_of(GATEWAY, epoch, max(head - 64, 0), head)
+        near = ledger.entries_of(GATEWAY, epoch, max(head - _NEAR, 0), head)
     kinds = {e.sequence: opened(e.sealed).header.kind for e in near}
     newest = max(s for s, kind in kinds.items() if kind == "report")
     return next(at_s for at_s, highest in seen if highest >= newest)
