@@ -2,7 +2,7 @@
 
 ``python tests/benchmarks/bench_gateway.py [--seconds 10] [--json]``: the program as a
 process, fed through a pty with one reading of light after the other and set to one
-report per reading; an amqtt broker in a process of its own; this process subscribes
+report per reading; a mosquitto from .servers; this process subscribes
 and sends receipts twice a second. Prints
 
 - records/s that were sealed, durable and delivered, with the gateway's share of a core
@@ -30,12 +30,14 @@ from schemas.envelope import digest, open_envelope, split_sequence
 from schemas.receipts import Receipt, seal_receipt
 from schemas.records import Report, read_record
 from schemas.topics import Lane, filters_up, topic
+from tests.faults.site import mosquitto
 from tests.gateway.agent_rig import CLOUD, GATEWAY, NOW_NS, World
 from tests.gateway.board_encoder import LIGHT, frame
-from tests.gateway.broker_process import BrokerProcess
+from tests.servers import running
 
 RECEIPT_EVERY_S = 0.5
 PATIENCE_S = 120.0
+QUEUE_LIMIT = 10_000
 
 
 @dataclass
@@ -209,20 +211,18 @@ async def started(directory: Path, port: int) -> AsyncIterator[Bench]:
 
 async def measure(seconds: float) -> dict[str, float]:
     """Run all measurements; return them by name."""
-    broker = BrokerProcess()
-    broker.start()
     found: dict[str, float] = {}
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            async with started(Path(folder), broker.port) as bench:
-                for rate_hz in (50, 200):
-                    for name, value in (await bench.paced(rate_hz, seconds)).items():
-                        found[f"at_{rate_hz}_hz_{name}"] = value
-                found["replug_to_first_reading_s"] = await bench.replug()
-                found |= await bench.throughput(seconds)
-                found["board_frames_lost"] = bench.subscriber.lost
-    finally:
-        broker.kill()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running(mosquitto(Path(folder) / "broker", QUEUE_LIMIT)) as broker,
+    ):
+        async with started(Path(folder), broker.port) as bench:
+            for rate_hz in (50, 200):
+                for name, value in (await bench.paced(rate_hz, seconds)).items():
+                    found[f"at_{rate_hz}_hz_{name}"] = value
+            found["replug_to_first_reading_s"] = await bench.replug()
+            found |= await bench.throughput(seconds)
+            found["board_frames_lost"] = bench.subscriber.lost
     return found
 
 
