@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from gateway import agent
-from gateway.estimator.kernels import warm_up
+from gateway.estimator.warming import warm_up
 from gateway.outbox import Outbox, OutboxLimits
 from gateway.segment import Disk
 from schemas.envelope import open_envelope

@@ -20,7 +20,7 @@ from collections import Counter
 from random import Random
 from typing import Final, NamedTuple
 
-from gateway.estimator.kernels import warm_up
+from gateway.estimator.warming import warm_up
 from tests.faults.rig import (
     Finding,
     conclude,
