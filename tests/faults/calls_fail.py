@@ -6,7 +6,8 @@ A gateway at work, with broker and ingestor, in a fork of this process. From the
 it is ready its calls are counted: every ``os`` call and every opened file below the
 data directory, every call of a socket. The n-th fails once, with EIO and with ENOSPC
 in turn. The gateway must go on and deliver everything, end with status 0, and state a
-``storage_fault`` where a write or an fdatasync of the outbox failed.
+``storage_fault`` where a write or an fdatasync of the outbox failed; a small file of
+state that could not be replaced is logged and replaced at the next turn.
 
 The calls are replaced in the interpreter, not below it: all of the gateway's I/O is
 Python's (the outbox's table of calls, ``os``, ``io.open``, ``socket.socket``), and so
@@ -56,7 +57,7 @@ PATIENCE_S: Final = 120.0
 _WITH_DESCRIPTOR: Final = ("pwrite", "pread", "fdatasync", "fsync", "fstat")
 _WITH_PATH: Final = ("open", "replace", "rename", "unlink", "statvfs", "stat")
 _OF_SOCKETS: Final = ("connect", "connect_ex", "send", "sendall", "recv", "recv_into")
-_STATED: Final = frozenset({"pwrite", "fdatasync"})
+_STATED: Final = frozenset({"outbox.pwrite", "outbox.fdatasync"})
 
 
 class Saboteur:
@@ -117,6 +118,7 @@ class Saboteur:
     @contextmanager
     def at_work(self) -> Iterator[Disk]:
         """Replace the calls; yields the outbox's table of them."""
+        real = Disk()
         with ExitStack() as patches:
             for name in (*_WITH_DESCRIPTOR, *_WITH_PATH):
                 call = self.wrapped(name, getattr(os, name))
@@ -126,12 +128,16 @@ class Saboteur:
                 # Inherited from C: laid over it, for as long as the fork lives.
                 setattr(socket.socket, name, call)
             patches.enter_context(replaced(io, "open", self.wrapped("open", io.open)))
-            yield Disk(
-                pwrite=os.pwrite,
-                fdatasync=os.fdatasync,
-                rename=os.replace,
-                unlink=os.unlink,
-            )
+            yield self._outbox_disk(real)
+
+    def _outbox_disk(self, real: Disk) -> Disk:
+        """The outbox's table: its writes and syncs are those that must be stated."""
+        return Disk(
+            pwrite=self.wrapped("outbox.pwrite", real.pwrite),
+            fdatasync=self.wrapped("outbox.fdatasync", real.fdatasync),
+            rename=os.replace,
+            unlink=os.unlink,
+        )
 
 
 class Case(NamedTuple):
