@@ -61,7 +61,6 @@ _ENTRY_COLUMNS: Final = (
     _entries.c.received_at_ns,
 )
 _HEAD: Final = sql.select(sql.func.max(_entries.c.position))
-_NEW_ENTRY: Final = sql.insert(_entries)
 
 
 def open_ledger(url: str, busy_timeout_s: float = BUSY_TIMEOUT_S) -> "SqlLedger":
@@ -397,5 +396,5 @@ def _insert_records(
         }
         for record in fresh
     ]
-    connection.execute(_NEW_ENTRY, rows)
+    connection.execute(sql.insert(_entries), rows)
     tables.note_epoch(connection, chain.gateway, chain.epoch, (before or 0) + 1)
