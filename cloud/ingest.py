@@ -40,7 +40,7 @@ from schemas.commands import Resend
 from schemas.envelope import MAX_MESSAGE_BYTES, split_sequence
 from schemas.errors import MalformedError
 from schemas.keys import KeyRegistry, Signer
-from schemas.topics import filters_up, parse_topic
+from schemas.topics import Lane, filters_up, parse_topic
 
 MESSAGES_AT_ONCE: Final = 32
 # A request to resend does no harm late, and simulated time passes quickly.
@@ -125,6 +125,18 @@ def _split(payload: bytes) -> list[bytes | Refusal]:
     return found
 
 
+def _by_urgency(messages: Sequence[Received]) -> list[list[Received]]:
+    """Return alarms and live values apart, before the bulk that came with them.
+
+    While a backlog drains, a turn's bulk is a thousand records and more: a live value
+    must not wait for them.
+    """
+    groups: dict[bool, list[Received]] = {False: [], True: []}
+    for message in messages:
+        groups[message.topic.endswith(f"/{Lane.BULK}")].append(message)
+    return [group for group in groups.values() if group]
+
+
 class Ingestor:
     """The worker: one :meth:`step` after the other until ``stop`` is set."""
 
@@ -173,14 +185,20 @@ class Ingestor:
 
     def _keep(self, messages: Sequence[Received], now_s: float) -> bool:
         """Bring messages into the ledger, then acknowledge; false if stopped before."""
+        for some in _by_urgency(messages):
+            if not self._commit(some, now_s):
+                return False
+        for message in messages:
+            self._line.acknowledge(message)
+        return True
+
+    def _commit(self, messages: Sequence[Received], now_s: float) -> bool:
         registry = self._registry()
         judged = [judge_message(one.topic, one.payload, registry) for one in messages]
         records = [record for one in judged for record in one.records]
         refusals = [refusal for one in judged for refusal in one.refusals]
         if not self._patiently(lambda: self._append(records, refusals, now_s)):
             return False
-        for message in messages:
-            self._line.acknowledge(message)
         for record in records:
             self._desk.note(Chain(record.header.gateway, record.header.epoch))
         return True

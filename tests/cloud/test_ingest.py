@@ -109,6 +109,18 @@ def chain_of(length: int) -> GatewayChain:
     return chain
 
 
+def test_a_live_value_does_not_wait_for_the_bulk_before_it(ledger: SqlLedger) -> None:
+    chain = chain_of(6)
+    desk = Desk(ledger, chain)
+    desk.line.bring(b"".join(chain.sealed[:4]), topic(GATEWAY, Lane.BULK))
+    desk.line.bring(chain.sealed[5])
+    desk.line.bring(chain.sealed[4], topic(GATEWAY, Lane.ALARM))
+    desk.ingestor.step(0.0)
+    kept = [one.sequence for one in ledger.entries_after(0, 10) if one.epoch == EPOCH]
+    assert kept == [5, 4, 0, 1, 2, 3]
+    assert desk.line.acknowledged == [1, 2, 3]
+
+
 def test_records_are_ledgered_acknowledged_and_receipted(ledger: SqlLedger) -> None:
     chain = chain_of(4)
     desk = Desk(ledger, chain)
