@@ -51,7 +51,7 @@ from tests.gateway.agent_rig import OWN_KEY
 
 FULL_CALLS: Final = 500
 ERRORS: Final = (errno.EIO, errno.ENOSPC)
-READY_S: Final = 60.0
+READY_S: Final = 240.0
 PATIENCE_S: Final = 120.0
 # What the gateway does with a file or a name, and with a socket.
 _WITH_DESCRIPTOR: Final = ("pwrite", "pread", "fdatasync", "fsync", "fstat")

@@ -42,7 +42,7 @@ from tests.faults.witness import (
 FULL_KILLS: Final = 10_000
 FULL_WHOLE: Final = 500
 LONGEST_LIFE_S: Final = 20.0
-READY_S: Final = 60.0
+READY_S: Final = 240.0
 PATIENCE_S: Final = 300.0
 # A backlog makes every start slower; this many forks leave some hundred records.
 DRAIN_EVERY: Final = 100

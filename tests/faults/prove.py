@@ -77,7 +77,7 @@ def run_rig(rig: Rig, scale: float) -> bool:
         "machine": machine(),
     }
     findings = _findings(rig, done, is_full=scale >= 1)
-    keep({one.figure: row | one._asdict() for one in findings})
+    keep({one.figure: row | one._asdict() for one in findings}, instead_of=rig.called)
     for one in findings:
         print_progress(f"{one.figure}: {'held' if one.is_held else 'NOT HELD'}")
     return all(one.is_held for one in findings)
@@ -93,15 +93,19 @@ def _findings(
     if done.returncode != CANNOT_RUN:
         what = f"ended with status {done.returncode} and no figures"
     asked = f"the rig {rig.module}"
-    return [Finding(rig.module, asked, what, is_held=False, is_full=False)]
+    return [Finding(rig.called, asked, what, is_held=False, is_full=False)]
 
 
-def keep(rows: dict[str, Row]) -> None:
-    """Put rows into the file of figures and write the table anew."""
+def keep(rows: dict[str, Row], instead_of: str = "") -> None:
+    """Put rows into the file of figures and write the table anew.
+
+    ``instead_of`` is the rig: that it once gave no figures is forgotten.
+    """
     with _writing:
         known: dict[str, Row] = {}
         if FIGURES.exists():
             known = json.loads(FIGURES.read_text("utf-8"))
+        known.pop(instead_of, None)
         known = dict(sorted((known | rows).items(), key=lambda one: _order(one[0])))
         text = json.dumps(known, indent=1, ensure_ascii=False)
         FIGURES.write_text(text + "\n", "utf-8")
