@@ -12,14 +12,15 @@ is. Rules:
 - Problems refuse a paper. Remarks do not: a person has to have seen them
   (:mod:`cloud.paper_checks` adds those that need the physics).
 
-Handovers and acknowledgements are no papers: they are signed where they happen.
+A handover is signed where it happens; a paper is for what was signed on paper, or by
+nobody. An acknowledgement is no paper.
 """
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from cloud import centre_papers, shipping_papers, vial_papers
+from cloud import centre_papers, custody_papers, shipping_papers, vial_papers
 from cloud.paper_sheet import PaperError, Sheet, open_sheet
 from schemas.facts import FactBody
 
@@ -76,5 +77,8 @@ KINDS: Final[Mapping[str, Callable[[Sheet], FactBody]]] = MappingProxyType(
         "assay": centre_papers.assay,
         "container-return": centre_papers.container_return,
         "disposal": centre_papers.disposal,
+        "handover": custody_papers.handover,
+        "diversion": custody_papers.diversion,
+        "correction": custody_papers.correction,
     }
 )

@@ -5,7 +5,7 @@ import tomllib
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cloud.demo import papers as demo
@@ -336,7 +336,7 @@ _PLAIN = st.recursive(
 
 
 @given(kind=st.sampled_from(list(KINDS)), data=st.data())
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_values_give_a_paper_or_a_refusal(kind: str, data: st.DataObject) -> None:
     values = tomllib.loads((SAMPLES / f"{kind}.toml").read_text())
     for key in data.draw(st.sets(st.sampled_from(sorted(values)))) - {"paper"}:
