@@ -242,7 +242,7 @@ def _flatten(name: str, value: object, flat: dict[str, str]) -> None:
         for number, one in enumerate(value, 1):
             _flatten(f"{name}.{number}", one, flat)
     elif value is not None:
-        flat[name] = _text(name, value)
+        flat[name.removesuffix("_ns")] = _text(name, value)
 
 
 def _text(name: str, value: object) -> str:

@@ -156,7 +156,7 @@ def test_the_trail_says_who_when_before_after_and_why(world: World) -> None:
     changed = {one["name"]: (one["before"], one["after"]) for one in line["changes"]}
     assert line["author"] == "order-desk"
     assert line["why"] == "the scanner is free earlier"
-    before, after = changed["appointment_ns"]
+    before, after = changed["appointment"]
     assert (before, after) == ("2026-09-26T13:43:20Z", "2026-09-26T14:13:20Z")
     said = bytes.fromhex(line["fact"])
     wrong = Correction(SHIPMENT, said, CorrectionReason.INCORRECT_DATA, "wrong day")
@@ -164,7 +164,7 @@ def test_the_trail_says_who_when_before_after_and_why(world: World) -> None:
     (*_, voided, correction) = world.get(f"{BASE}/audit")
     assert voided["corrected_by"] == correction["fact"]
     back = {one["name"]: one["after"] for one in correction["changes"]}
-    assert back["appointment_ns"] == before
+    assert back["appointment"] == before
     page = world.call("GET", f"/shipments/{SHIPMENT}/audit").text
     assert "does not hold" in page
     assert "wrong day" in page
