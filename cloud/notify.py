@@ -71,8 +71,7 @@ class Crier:
             return 0
         self._looked_s = now_s
         situations = self._desk.situations()
-        _now_ns, speed = self._desk.pace.read()
-        for notice in due_notices(situations, speed):
+        for notice in due_notices(situations):
             self._voice.state(self._desk.ledger, notice, self._desk.clock.utc_ns())
         known, real_s = self._queue.known(), self._clock.utc_ns() / NS_PER_S
         messages = [

@@ -1,7 +1,8 @@
 """What the cloud notices of a shipment as time goes by, and states as its own facts.
 
-An arrival at risk and a gateway that is silent are judged from what is not there; so
-that their history can be folded from the ledger, beginning and end are stated.
+An arrival at risk is judged from where it is and from the clock; so that its history
+can be folded from the ledger, beginning and end are stated. What gateways do not say
+is noticed where their records come in (:mod:`cloud.noticing`).
 """
 
 from collections.abc import Iterable
@@ -10,25 +11,18 @@ import msgspec
 
 from cloud.alarms import Alarm
 from cloud.arrival import Arrival
-from cloud.conditions import Condition
 from cloud.lane import AT_RISK, risk_word
 from cloud.shipments import Phase
-from cloud.watch import subject_of
 from cloud.web.desk import Situation
-from cloud.web.urgency import is_silent
 from schemas.custody import Notice, NoticeKind
 from schemas.events import Severity
 
 _THERE = (Phase.ARRIVED, Phase.ACCEPTED, Phase.REFUSED, Phase.RETURNED)
 
 
-def due_notices(situations: Iterable[Situation], speed: float) -> list[Notice]:
+def due_notices(situations: Iterable[Situation]) -> list[Notice]:
     """Return what is to be stated now: what began, and what is over."""
-    found: list[Notice] = []
-    for situation in situations:
-        found += _lateness(situation)
-        found += _silence(situation, speed)
-    return found
+    return [notice for found in situations for notice in _lateness(found)]
 
 
 def _open(situation: Situation, what: NoticeKind) -> Alarm | None:
@@ -61,32 +55,6 @@ def _lateness(situation: Situation) -> Iterable[Notice]:
         yield notice
     elif risk < AT_RISK / 2 and is_stated:
         yield _over(notice, "in time again, or arrived")
-
-
-def _silence(situation: Situation, speed: float) -> Iterable[Notice]:
-    gateway, what = situation.shipment.gateway, NoticeKind.GATEWAY_SILENT
-    health = situation.health
-    if gateway is None or health is None or health.last_record_at_ns is None:
-        return
-    stated = _open(situation, what)
-    is_quiet = is_silent(situation, speed)
-    notice = Notice(
-        what,
-        Severity.WARNING,
-        health.last_record_at_ns if is_quiet else situation.now_ns,
-        "nothing heard from the gateway, and no radio silence announced",
-        gateway=gateway,
-        shipment=situation.shipment.shipment,
-    )
-    if is_quiet and stated is None:
-        yield notice
-    elif not is_quiet and stated is not None and _is_own(stated, notice):
-        yield _over(notice, "heard again")
-
-
-def _is_own(alarm: Alarm, notice: Notice) -> bool:
-    event = alarm.happened.event
-    return isinstance(event, Condition) and event.subject == subject_of(notice)
 
 
 def _over(notice: Notice, text: str) -> Notice:
