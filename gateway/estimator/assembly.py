@@ -18,7 +18,7 @@ from schemas.contents import Contents
 from schemas.nuclides import chain_terms
 
 _K_PER_STEP: Final = 10.0
-# Without a rate of its own a background is known to this factor.
+# No place is known better than this, whatever a survey of another one says.
 _LEAST_BACKGROUND_U_LOG: Final = 0.05
 
 

@@ -58,7 +58,8 @@ def amount(model: ForwardModel, journal: Journal) -> Agreement:
         return _blind(model)
     widened = model.widened(journal)
     opened = widened.with_priors(replace(widened.priors, activity_u=_OPEN))
-    own = math.sqrt(spread(opened, journal)[0, 0])
+    place = int(Parameter.ACTIVITY)
+    own = math.sqrt(spread(opened, journal)[place, place])
     u = math.hypot(own, model.source.activity_u_ratio)
     if COVERAGE_FACTOR * u > _LARGEST_NOTICEABLE:
         return Agreement(

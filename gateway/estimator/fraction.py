@@ -5,8 +5,8 @@ and certificate are the same in both and cancel, so that the answer needs neithe
 five to ten times sharper than the activity, and says nothing about it: a gain fixed
 by a fingerprint with this vial is this vial's certificate over again.
 
-What does not cancel is in the interval: counts, temperature, displacement between
-shocks, background, dead time, impurity.
+What does not cancel is in the interval: counts, temperature, tilt, displacement
+between shocks, background, dead time, impurity.
 """
 
 import math
@@ -74,8 +74,12 @@ def fraction_remaining(
     if not model.watching or not _is_seen(model, chosen, load):
         return _nothing("no watching detector has counts of then and of now")
     posterior = fit(open_model, chosen, change=load)
-    change, u = posterior.value(Parameter.CHANGE)
-    papers = math.sqrt(spread(open_model, chosen, change=load)[9, 9])
+    change, counted_u = posterior.value(Parameter.CHANGE)
+    place = int(Parameter.CHANGE)
+    expected = spread(open_model, chosen, change=load)[place, place]
+    own = _own_u(model, chosen)
+    u = math.hypot(counted_u, own)
+    papers = math.hypot(math.sqrt(expected), own)
     if _COVERAGE_FACTOR * papers > 1.0 or not posterior.is_converged:
         return _nothing("the source is lost in the background")
     ratio = math.exp(change)
@@ -106,6 +110,16 @@ def _is_seen(model: ForwardModel, chosen: Journal, load: Floats) -> bool:
     is_there = ~np.isnan(own.counts) & (own.live_s > 0) & own.is_learnt[:, None]
     then, now = is_there[load == 0.0].any(0), is_there[load == 1.0].any(0)
     return any(bool(then[i] and now[i]) for i in model.watching)
+
+
+def _own_u(model: ForwardModel, chosen: Journal) -> float:
+    """Return what does not cancel though it looks like gain: tilt, no thermometer."""
+    widened = model.widened(chosen).channels
+    most = 0.0
+    for i in model.watching:
+        own = model.channels[i].common_gain_u
+        most = max(most, widened[i].common_gain_u ** 2 - own**2)
+    return math.sqrt(most)
 
 
 def _nothing(reason: str) -> Fraction:

@@ -68,6 +68,17 @@ def test_a_shock_in_between_opens_the_displacement() -> None:
     assert found.ratio_u > quiet.ratio_u
 
 
+def test_an_unknown_temperature_does_not_cancel() -> None:
+    journal = World(n=N).journal(seed=3)
+    blind = replace(journal, temperature_c=np.full_like(journal.counts, np.nan))
+    known = fraction_remaining(model(), journal, DISPATCH, RECENT)
+    found = fraction_remaining(model(), blind, DISPATCH, RECENT)
+    # 15 K at 0.3 % per 10 K.
+    own = math.sqrt(found.ratio_u**2 - known.ratio_u**2)
+    assert own == pytest.approx(0.0045, rel=0.02)
+    assert found.noticeable_ratio > known.noticeable_ratio
+
+
 def test_a_detector_must_have_counted_then_and_now() -> None:
     journal = World(n=N).journal(seed=1)
     counts = journal.counts.copy()
