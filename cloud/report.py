@@ -5,7 +5,7 @@ is printed is what anybody can ask for. Instants are in the centre's zone, with 
 day of the week, and UTC beside.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from rich.text import Text
 from cloud.figures import u_text, unit_of, value_text
 
 WIDTH: Final = 78
+_SHOWN_FROM: Final = 1e-4
 
 Json = Mapping[str, Any]
 
@@ -105,6 +106,7 @@ def _lines(arrival: Json) -> list[tuple[str, str]]:
         ("decide by", _instant(arrival["decide_by"], zone)),
         ("shelf life ends", _instant(arrival["expires_at"], zone)),
         ("detectors", _detectors(arrival["detectors"], zone)),
+        *_further(arrival["detectors"], zone),
         ("package", arrival["package"]),
         ("temperature", ". ".join(arrival["temperature"]) + "."),
         ("not seen", "; ".join(arrival["not_seen"])),
@@ -116,6 +118,30 @@ def _detectors(detectors: Json, zone: int) -> str:
     if detectors["at"] is None:
         return sentence
     return f"{sentence} Last word {_instant(detectors['at'], zone)}."
+
+
+def _further(detectors: Json, zone: int) -> list[tuple[str, str]]:
+    """What the detectors say beside their verdict, as far as they do."""
+    lines = []
+    if (fused := detectors["fused"]) is not None:
+        lines.append(("fused", str(fused["sentence"]) + _budget(fused["budget"])))
+    if (remaining := detectors["remaining"]) is not None:
+        since = _instant(remaining["since"], zone)
+        lines.append(("still there", f"{remaining['sentence']} Since {since}."))
+    if (half_life := detectors["half_life"]) is not None:
+        lines.append(("half-life", str(half_life["sentence"])))
+    if (fingerprint := detectors["fingerprint"]) is not None:
+        lines.append(("fingerprint", str(fingerprint["sentence"])))
+    return lines
+
+
+def _budget(shares: Sequence[Json]) -> str:
+    """Write the shares of an uncertainty that can change a shown digit."""
+    known = [share for share in shares if share["u_ratio"] >= _SHOWN_FROM]
+    if not known:
+        return ""
+    parts = ", ".join(f"{s['name']} {100 * s['u_ratio']:.2g} %" for s in known)
+    return f" Budget (k = 1): {parts}."
 
 
 def _window(window: Json | None, zone: int) -> str:

@@ -18,8 +18,16 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from schemas.contents import Contents, ProductLimits
-from schemas.estimates import Witness
+from schemas.estimates import (
+    Estimate,
+    FingerprintResult,
+    HalfLifeCheck,
+    Remaining,
+    Witness,
+)
 from schemas.facts import Assay
 from schemas.findings import DoseRatio, Integrity, ThermalSummary
 from schemas.nuclides import decay_factor, nuclide
@@ -36,11 +44,22 @@ REACH_HALF_LIVES: Final = 100
 _VOUCHED: Final = frozenset({TimeSource.GPS, TimeSource.NTP, TimeSource.RECEIPT})
 
 
+class Said(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What one report says of one vial beside the certificate's activity."""
+
+    witness: Witness
+    fused: Estimate | None = None
+    remaining: Remaining | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Statement:
     """The gateway's latest word; ``at_ns`` is when it holds, if that is known.
 
     ``contact`` is whom to call where the package is suspected.
+    ``fused`` is there for a container with a released gain calibration, held or not;
+    ``remaining`` once a fingerprint was accepted. The half-life is asked for once an
+    hour, the fingerprint judged once.
     """
 
     witness: Witness | None = None
@@ -51,6 +70,10 @@ class Statement:
     thermal: ThermalSummary | None = None
     doses: tuple[DoseRatio, ...] = ()
     contact: str | None = None
+    fused: Estimate | None = None
+    remaining: Remaining | None = None
+    half_life: HalfLifeCheck | None = None
+    fingerprint: FingerprintResult | None = None
 
     @property
     def is_clock_doubtful(self) -> bool:

@@ -25,7 +25,7 @@ from schemas.events import Event, EventKind, Severity
 from schemas.keys import KeyRegistry
 from schemas.nuclides import decay_factor, nuclide
 from schemas.readings import Fix
-from tests import builders
+from tests import builders, journey_estimates
 from tests.builders import SECOND_NS, START_NS, Author, Cloud, GatewayChain
 
 MINUTE_NS = 60 * SECOND_NS
@@ -159,6 +159,7 @@ def telemetry(cast: Cast, hours: float = LONG_H) -> list[bytes]:
     """Return the gateway's records from dispatch on."""
     sealed = [cast.record(builders.birth(), 0)]
     sealed.append(cast.record(_assigned(), SECOND_NS))
+    sealed.append(cast.record(_fingerprint(), 2 * SECOND_NS))
     for boot_ns in range(STEP_NS, round(hours * HOUR_NS) + 1, STEP_NS):
         sealed += _events(cast, boot_ns)
         sealed.append(cast.record(_report(boot_ns), boot_ns))
@@ -177,6 +178,17 @@ def _assigned() -> records.Assigned:
         contents=(contents(),),
         limits=ProductLimits(temperature_max_c=30.0, temperature_min_c=0.0),
         container_digest=builders.CONTAINER_DIGEST,
+    )
+
+
+def _fingerprint() -> records.Fingerprint:
+    return records.Fingerprint(
+        step=records.FingerprintStep.LOADED,
+        counter=2,
+        from_boot_ns=0,
+        to_boot_ns=2 * SECOND_NS,
+        detectors=(),
+        result=journey_estimates.fingerprint(),
     )
 
 
@@ -214,6 +226,17 @@ def _report(boot_ns: int) -> records.Report:
         ),
         lines=(),
         witnesses=(_witness(boot_ns, rate, expected, flying=flying),),
+        estimates=journey_estimates.estimates(
+            contents(), DISPATCHED_NS + boot_ns, flying=flying
+        ),
+        remaining=(
+            journey_estimates.remaining(
+                "V-1", DISPATCHED_NS + SECOND_NS, flying=flying
+            ),
+        ),
+        half_lives=(
+            () if boot_ns % HOUR_NS else (journey_estimates.half_life(contents()),)
+        ),
     )
 
 

@@ -12,6 +12,10 @@ from typing import Final, NamedTuple, Protocol
 from cloud.errors import CloudError
 from schemas.units import NS_PER_S
 
+# Names of newest statements that are not a kind of record.
+HALF_LIFE: Final = "half-life"
+FINGERPRINT: Final = "fingerprint"
+
 
 class SeriesError(CloudError):
     """The series is locked, full or gone; the cursor has not moved, try again later."""
@@ -69,7 +73,7 @@ class EventRow(NamedTuple):
 
 
 class WitnessRow(NamedTuple):
-    """The detectors' word of one report, as JSON, with the clock's state then."""
+    """What one report says of a vial, as JSON, with the clock's state then."""
 
     gateway: str
     rank: int

@@ -7,6 +7,8 @@ from typing import Final
 import msgspec
 
 from cloud.adapters.series_rows import (
+    FINGERPRINT,
+    HALF_LIFE,
     AnswerRow,
     EventRow,
     LatestRow,
@@ -17,10 +19,13 @@ from cloud.adapters.series_rows import (
     WitnessRow,
 )
 from cloud.ports import LedgerEntry
-from schemas.estimates import Witness
+from cloud.windows import Said
+from schemas.estimates import FUSED_METHOD, Estimate, EstimateState, Witness
 from schemas.events import Event
 from schemas.records import (
     Birth,
+    Body,
+    Fingerprint,
     Header,
     Heartbeat,
     Position,
@@ -91,8 +96,7 @@ def add_rows(placed: Placed, rows: Rows) -> None:
     counter = getattr(body, "counter", None)
     if isinstance(counter, int):
         rows.answers.append(_answer_row(placed, counter))
-    if isinstance(body, _STATES):
-        rows.latest.append(placed.latest(placed.record.header.kind, body))
+    rows.latest.extend(_newest(placed, body))
     if isinstance(body, Event):
         # An alarm does not wait for a clock: undated first, dated when it can be.
         rows.events.append(_event_row(placed, body))
@@ -102,9 +106,19 @@ def add_rows(placed: Placed, rows: Rows) -> None:
     if isinstance(body, Report):
         points = list(_report_points(placed, body, at_ns))
         rows.points.extend({row[:5]: row for row in reversed(points)}.values())
-        rows.witnesses.extend(_witness_row(placed, w) for w in body.witnesses)
+        rows.witnesses.extend(_witness_row(placed, said) for said in _said(body))
     elif isinstance(body, Position):
         _add_position(placed, body, at_ns, rows)
+
+
+def _newest(placed: Placed, body: Body) -> Iterator[LatestRow]:
+    """Yield what a body is the newest of, for as long as no newer one comes."""
+    if isinstance(body, _STATES):
+        yield placed.latest(placed.record.header.kind, body)
+    if isinstance(body, Fingerprint) and body.result is not None:
+        yield placed.latest(FINGERPRINT, body.result)
+    if isinstance(body, Report) and body.half_lives:
+        yield placed.latest(HALF_LIFE, body.half_lives[0])
 
 
 def _clock_state(header: Header) -> dict[str, object]:
@@ -137,17 +151,26 @@ def _event_row(placed: Placed, event: Event) -> EventRow:
     )
 
 
-def _witness_row(placed: Placed, witness: Witness) -> WitnessRow:
+def _said(report: Report) -> Iterator[Said]:
+    """Yield what a report says beside the certificate's activity, by vial."""
+    fused = {e.vial: e for e in report.estimates if e.method == FUSED_METHOD}
+    remaining = {one.vial: one for one in report.remaining}
+    for witness in report.witnesses:
+        vial = witness.vial
+        yield Said(witness, fused.get(vial), remaining.get(vial))
+
+
+def _witness_row(placed: Placed, said: Said) -> WitnessRow:
     header = placed.record.header
     return WitnessRow(
         header.gateway,
         placed.rank,
         header.sequence,
-        placed.utc_of(witness.to_boot_ns),
+        placed.utc_of(said.witness.to_boot_ns),
         placed.entry.received_at_ns,
         header.time_source,
         header.time_u_ns,
-        msgspec.json.encode(witness),
+        msgspec.json.encode(said),
     )
 
 
@@ -180,14 +203,31 @@ def _report_points(placed: Placed, report: Report, at_ns: int) -> Iterator[Point
             spread = math.sqrt(detector.counts) / (detector.live_time_ns / NS_PER_S)
             key = (gateway, detector.sensor, "count_rate_per_s", at_ns, epoch)
             yield PointRow(*key, rate, rate - spread, rate + spread)
-    for witness in report.witnesses:
-        for quantity, value, u in _witness_values(witness):
-            key = (gateway, f"vial/{witness.vial}", quantity, at_ns, epoch)
-            yield PointRow(*key, value, value - 2 * u, value + 2 * u)
-    for estimate in report.estimates:
-        value, u = estimate.activity_gbq, estimate.activity_u_gbq
-        key = (gateway, f"vial/{estimate.vial}", "activity_gbq", at_ns, epoch)
+    for vial, quantity, value, u in _vial_values(report):
+        key = (gateway, f"vial/{vial}", quantity, at_ns, epoch)
         yield PointRow(*key, value, value - 2 * u, value + 2 * u)
+
+
+def _vial_values(report: Report) -> Iterator[tuple[str, str, float, float]]:
+    """Yield vial, quantity, value and standard uncertainty of what is estimated."""
+    for witness in report.witnesses:
+        for found in _witness_values(witness):
+            yield witness.vial, *found
+    for estimate in report.estimates:
+        # One that is held is the certificate's again: there is none to draw.
+        if (quantity := _activity_quantity(estimate)) is not None:
+            u_gbq = estimate.activity_u_gbq
+            yield estimate.vial, quantity, estimate.activity_gbq, u_gbq
+    for one in report.remaining:
+        if one.ratio is not None:
+            yield one.vial, "remaining_ratio", one.ratio, one.ratio_u or 0.0
+
+
+def _activity_quantity(estimate: Estimate) -> str | None:
+    if estimate.method != FUSED_METHOD:
+        return "activity_gbq"
+    is_fused = estimate.state in {EstimateState.VALID, EstimateState.DEGRADED}
+    return "fused_activity_gbq" if is_fused else None
 
 
 def _extremes(sensor: SensorSummary, mean: float) -> tuple[float, float]:

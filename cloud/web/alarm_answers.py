@@ -4,7 +4,7 @@ from cloud.alarm_rules import advice, audiences
 from cloud.alarms import Alarm
 from cloud.audit import Line
 from cloud.watch import Contact
-from cloud.web.answers import certain_text, text_of
+from cloud.web.formats import certain_text, text_of
 from cloud.web.watch_messages import (
     AuditMessage,
     CallMessage,

@@ -5,12 +5,13 @@ from cloud.custody import Custody, Step
 from cloud.finding_words import dose_text, thermal_texts
 from cloud.shipments import Shipment
 from cloud.web.desk import Health, Situation
+from cloud.web.detector_answers import detectors_message
 from cloud.web.estimating import Unknown
+from cloud.web.formats import certain_text, text_of
 from cloud.web.messages import (
     ActivityMessage,
     ArrivalMessage,
     CertificateMessage,
-    DetectorsMessage,
     HealthMessage,
     LegMessage,
     PlanMessage,
@@ -24,21 +25,6 @@ from schemas.custody import Course
 from schemas.estimates import CERTIFICATE_METHOD
 from schemas.nuclides import nuclide
 from schemas.units import instant_text
-
-
-def text_of(instant_ns: int | None) -> str | None:
-    """Return an instant as RFC 3339; None for none, or one no calendar has."""
-    if instant_ns is None:
-        return None
-    try:
-        return instant_text(instant_ns)
-    except (OverflowError, ValueError):
-        return None
-
-
-def certain_text(instant_ns: int) -> str:
-    """Return an instant as RFC 3339, the first of all where no calendar has it."""
-    return text_of(instant_ns) or instant_text(0)
 
 
 def activity_message(activity: Activity | None) -> ActivityMessage | None:
@@ -87,23 +73,6 @@ def _certificate(question: Question) -> CertificateMessage:
     )
 
 
-def _detectors(situation: Situation, estimate: Arrival) -> DetectorsMessage:
-    statement = situation.statement
-    witness = statement.witness
-    u = witness.ratio_u if witness else None
-    return DetectorsMessage(
-        sentence=estimate.detectors,
-        verdict=witness.verdict if witness else None,
-        ratio=witness.ratio if witness else None,
-        ratio_expanded_u=None if u is None else COVERAGE_FACTOR * u,
-        noticeable_ratio=witness.noticeable_ratio if witness else None,
-        reasons=witness.reasons if witness else (),
-        method=witness.method if witness else None,
-        at=text_of(statement.at_ns),
-        clock_is_doubtful=witness is not None and statement.is_clock_doubtful,
-    )
-
-
 def arrival_message(
     situation: Situation, estimate: Arrival, at_ns: int | None = None
 ) -> ArrivalMessage:
@@ -145,7 +114,7 @@ def arrival_message(
         expires_at=certain_text(estimate.expires_at_ns),
         arrive_by=certain_text(estimate.arrive_by_ns),
         decide_by=certain_text(estimate.decide_by_ns),
-        detectors=_detectors(situation, estimate),
+        detectors=detectors_message(situation.statement, estimate),
         package=estimate.package,
         integrity=found.integrity.verdict if found.integrity else None,
         temperature=thermal_texts(found.thermal),

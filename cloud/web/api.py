@@ -12,7 +12,7 @@ from fastapi import APIRouter, HTTPException, Path, Query, Request
 
 from cloud.adapters.series_rows import Point, PositionRow
 from cloud.arrival import Arrival
-from cloud.web import answers
+from cloud.web import answers, formats
 from cloud.web.desk import Situation
 from cloud.web.messages import (
     AnswerMessage,
@@ -81,7 +81,7 @@ def list_shipments(request: Request) -> ListMessage:
     now_ns, speed = desk.pace.read()
     ordered = by_urgency(desk.situations(), speed)
     return ListMessage(
-        now=answers.certain_text(now_ns),
+        now=formats.certain_text(now_ns),
         exercise=desk.clock.exercise,
         shipments=tuple(answers.shipment_message(found) for found in ordered),
     )
@@ -141,7 +141,7 @@ def read_series(
     span = site.desk.span_ns(situation.shipment)
     found = _series(site, situation, quantity, max_points) if span else []
     return SeriesListMessage(
-        now=answers.certain_text(situation.now_ns),
+        now=formats.certain_text(situation.now_ns),
         exercise=situation.shipment.exercise,
         gap_s=max(GAP_S, _longest_bin_s(found)),
         series=tuple(found),
@@ -227,7 +227,7 @@ def read_route(request: Request, shipment: ShipmentName) -> RouteMessage:
         ),
         places=tuple(
             FixMessage(
-                at=answers.certain_text(step.at_ns),
+                at=formats.certain_text(step.at_ns),
                 fix="stated",
                 latitude_deg=step.said.latitude_deg or 0.0,
                 longitude_deg=step.said.longitude_deg or 0.0,
@@ -255,7 +255,7 @@ def thin(rows: list[PositionRow]) -> list[PositionRow]:
 def fix_message(row: PositionRow) -> FixMessage:
     """Return a fix as answered; the row has one."""
     return FixMessage(
-        at=answers.certain_text(row.at_ns),
+        at=formats.certain_text(row.at_ns),
         fix=row.fix,
         latitude_deg=row.latitude_deg or 0.0,
         longitude_deg=row.longitude_deg or 0.0,
@@ -295,6 +295,6 @@ def read_command(
             kind=row.kind,
             epoch=row.epoch.hex(),
             sequence=row.sequence,
-            received_at=answers.certain_text(row.received_at_ns),
+            received_at=formats.certain_text(row.received_at_ns),
         ),
     )

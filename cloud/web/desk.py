@@ -9,7 +9,7 @@ positions nor the detectors of the next shipment are ever shown for the last one
 import logging
 import time
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
@@ -25,9 +25,9 @@ from cloud.ports import Clock, EntryKind, Ledger, LedgerEntry, Watermark
 from cloud.shipments import Assignment, Shipment, Shipments
 from cloud.watch import stages, started_ns
 from cloud.web.estimating import Unknown, estimate, eta_of
+from cloud.web.last_word import last_word
 from cloud.windows import Statement
 from schemas.envelope import open_envelope
-from schemas.estimates import Witness
 from schemas.events import Event
 from schemas.records import Heartbeat, Report, TimeSource, read_record
 from schemas.units import NS_PER_S
@@ -275,13 +275,10 @@ class Desk:
             place = (rank, span.from_sequence, span.to_sequence)
             row = self.series.witness(span.gateway, place, as_of_ns)
             if row is not None:
-                witness = msgspec.json.decode(row.witness, type=Witness)
                 report = self._report(span, row.sequence)
-                return Statement(
-                    witness,
-                    row.at_ns,
-                    TimeSource(row.time_source),
-                    row.time_u_ns,
+                latest = self.series.latest(span.gateway)
+                return replace(
+                    last_word(row, latest, place, as_of_ns),
                     integrity=None if report is None else report.integrity,
                     thermal=None if report is None else report.thermal,
                     doses=() if report is None else report.doses,

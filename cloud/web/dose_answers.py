@@ -7,7 +7,7 @@ from cloud.holds import Confirming, Hold
 from cloud.possibilities import Possibilities
 from cloud.receiving import Received
 from cloud.surveys import Surveyed, Wiped
-from cloud.web.answers import certain_text, text_of, window_message
+from cloud.web.answers import window_message
 from cloud.web.desk import Situation
 from cloud.web.dose import Assayed, Dose, Left, Returned
 from cloud.web.dose_messages import (
@@ -25,6 +25,7 @@ from cloud.web.dose_messages import (
     VialNeededMessage,
     WipedMessage,
 )
+from cloud.web.formats import certain_text, text_of
 
 
 def dose_message(

@@ -4,7 +4,8 @@ Numbers that a transport rule judges are decimal strings. ``*_verified`` is fals
 where the primary text of a limit has not been read.
 """
 
-from cloud.web.messages import GBq, Instant, Message, WindowMessage
+from cloud.web.message import GBq, Instant, Message
+from cloud.web.messages import WindowMessage
 
 
 class ConfirmingMessage(Message):

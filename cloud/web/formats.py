@@ -14,6 +14,21 @@ _MONTHS: Final = (
 _STEPS: Final = ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 0, ""))
 
 
+def text_of(instant_ns: int | None) -> str | None:
+    """Return an instant as RFC 3339; None for none, or one no calendar has."""
+    if instant_ns is None:
+        return None
+    try:
+        return instant_text(instant_ns)
+    except (OverflowError, ValueError):
+        return None
+
+
+def certain_text(instant_ns: int) -> str:
+    """Return an instant as RFC 3339, the first of all where no calendar has it."""
+    return text_of(instant_ns) or instant_text(0)
+
+
 def duration_text(seconds: float) -> str:
     """Return a duration in one or two units.
 

@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse
 
 from cloud.adapters.notify_queue import EndpointHealth, read_health_of
 from cloud.adapters.series_rows import RefusedRow
-from cloud.web.answers import text_of
+from cloud.web.formats import text_of
 from cloud.web.messages import EndpointMessage, RefusedPointsMessage, StoreMessage
 from cloud.web.problems import problems
 from cloud.web.rendering import page

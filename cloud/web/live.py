@@ -18,8 +18,8 @@ from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from cloud.errors import CloudError
-from cloud.web.answers import certain_text
 from cloud.web.desk import Desk
+from cloud.web.formats import certain_text
 from cloud.web.site import site_of
 
 router: Final = APIRouter(prefix="/api", tags=["reading"])

@@ -6,19 +6,14 @@ GBq with expanded uncertainty, k = 2. A value that is missing is null or absent.
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-Instant = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+from cloud.web.detector_messages import DetectorsMessage
+from cloud.web.message import GBq, Instant, Message
+
 # Two of each, said as an array of two: generators of clients know no tuples.
 Range = Annotated[tuple[int, ...], Field(min_length=2, max_length=2)]
 Span = Annotated[tuple[float, ...], Field(min_length=2, max_length=2)]
-GBq = Annotated[float, Field(json_schema_extra={"x-ucum": "GBq"})]
-
-
-class Message(BaseModel):
-    """Base of everything that is answered: frozen, nothing unknown."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class ActivityMessage(Message):
@@ -64,20 +59,6 @@ class VolumeMessage(Message):
     basis: str
     surplus_gbq: GBq | None
     exercise: bool
-
-
-class DetectorsMessage(Message):
-    """The detectors' word. ``ratio`` is seen over expected."""
-
-    sentence: str
-    verdict: str | None
-    ratio: float | None
-    ratio_expanded_u: float | None
-    noticeable_ratio: float | None
-    reasons: tuple[str, ...]
-    method: str | None
-    at: Instant | None
-    clock_is_doubtful: bool
 
 
 class ArrivalMessage(Message):

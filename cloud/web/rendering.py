@@ -7,12 +7,19 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from cloud.arrival import is_waiting_for_vial
+from cloud.detectors import (
+    fingerprint_word,
+    fused_word,
+    half_life_word,
+    remaining_word,
+)
 from cloud.figures import u_text, unit_of, value_text
 from cloud.finding_words import dose_text, thermal_texts
 from cloud.lane import risk_word
 from cloud.web import formats
-from cloud.web.answers import certain_text
 from cloud.web.desk import DELIVERY_S, Desk
+from cloud.web.detector_answers import fused_at
+from cloud.web.formats import certain_text
 from cloud.web.whereabouts import leg_text
 from cloud.web.wording import detail_text, event_text, manner_text
 from schemas.products import edition
@@ -47,6 +54,11 @@ def _environment() -> Environment:
         dose_text=dose_text,
         thermal_texts=thermal_texts,
         event_text=event_text,
+        fused_word=fused_word,
+        fused_at=fused_at,
+        remaining_word=remaining_word,
+        half_life_word=half_life_word,
+        fingerprint_word=fingerprint_word,
         manner_text=manner_text,
     )
     found.globals["parts"] = found.get_template("_parts.html").module

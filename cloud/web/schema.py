@@ -11,13 +11,13 @@ from typing import Final
 
 import schemas
 from cloud.web.dose_messages import DoseMessage
+from cloud.web.message import Message
 from cloud.web.messages import (
     ArrivalMessage,
     CommandMessage,
     HealthMessage,
     IssuedMessage,
     ListMessage,
-    Message,
     RouteMessage,
     SeriesListMessage,
     ShipmentMessage,

@@ -4,7 +4,7 @@ Parts marked ``data-live`` are exchanged when the server renders them differentl
 that there is one place that knows how a value is written.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from fastapi import APIRouter, Request
@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse
 from cloud.adapters.series_rows import Summary
 from cloud.alarms import Alarm, Alarms, Happened, silence_until_ns
 from cloud.arrival import Arrival
+from cloud.figures import unit_of
 from cloud.web.api import by_urgency
 from cloud.web.centre_views import zone
 from cloud.web.desk import Desk, Situation
@@ -23,6 +24,7 @@ from cloud.web.site import Site, may_see_positions, site_of
 from cloud.web.urgency import Urgency, urgency
 from cloud.web.whereabouts import Whereabouts, whereabouts
 from cloud.zones import offset_minutes_at
+from schemas.units import MBQ_PER_GBQ
 
 router: Final = APIRouter(include_in_schema=False)
 
@@ -33,7 +35,9 @@ class Figure:
 
     ``factor`` leads from the series' unit to the plot's. ``low`` is where the axis
     begins, ``least_span`` what it shows at least, so that noise is not blown up;
-    ``level`` is drawn as a line. ``column`` is the drawn one of the series.
+    ``level`` is drawn as a line with ``level_text``. ``column`` is the drawn one of
+    the series; where ``banded``, the others are the uncertainty's edges, k = 2.
+    ``hint`` stands below the values, ``empty`` in their place while there are none.
     """
 
     name: str
@@ -47,10 +51,24 @@ class Figure:
     low: float | None = None
     least_span: float = 0.0
     level: float | None = None
+    level_text: str = ""
     column: str = "value"
+    banded: bool = False
+    hint: str = ""
+    empty: str = "No values yet."
 
 
 FIGURES: Final = (
+    Figure(
+        "activity",
+        "Activity since dispatch",
+        ("activity_gbq", "fused_activity_gbq"),
+        "vial/",
+        "GBq",
+        2,
+        banded=True,
+        hint="Bands: uncertainty, k = 2. The certificate's value is the one used.",
+    ),
     Figure(
         "witness",
         "Detectors: seen, of what decay predicts",
@@ -62,6 +80,25 @@ FIGURES: Final = (
         low=0.0,
         least_span=200.0,
         level=100.0,
+        level_text="as certificate and decay predict",
+        banded=True,
+        hint="Band: uncertainty, k = 2. While it holds 100 %, the detectors agree.",
+        empty="No word yet: the detectors speak once the vial is in place and counted.",
+    ),
+    Figure(
+        "remaining",
+        "Still there since dispatch",
+        ("remaining_ratio",),
+        "vial/",
+        "%",
+        1,
+        factor=100.0,
+        least_span=4.0,
+        level=100.0,
+        level_text="nothing but decay",
+        banded=True,
+        hint="Band: uncertainty, k = 2. Since the fingerprint; decay is taken out.",
+        empty="Not known: no fingerprint was accepted yet.",
     ),
     Figure("temperature", "Temperature", ("temperature_c",), "", "\N{DEGREE SIGN}C", 1),
     Figure(
@@ -102,6 +139,14 @@ _PEOPLE_SAY: Final = {
     "pressure-0": "barometer",
     "acceleration-0": "to \N{PLUS-MINUS SIGN}157 m/s\N{SUPERSCRIPT TWO}",
     "supply-0": "supply",
+}
+
+
+_VIAL_SAYS: Final = {
+    "activity_gbq": "by certificate and decay",
+    "fused_activity_gbq": "fused with the counts",
+    "remaining_ratio": "still there",
+    "expected_count_rate_per_s": "expected",
 }
 
 
@@ -177,7 +222,10 @@ def show_shipment(request: Request, shipment: str) -> HTMLResponse:
         zone=zone(situation),
         dose=dose_of(situation),
         drawing=_drawing(situation),
-        figures=[(figure, _lines(site.desk, situation, figure)) for figure in FIGURES],
+        figures=[
+            (figure, _lines(site.desk, situation, figure))
+            for figure in _figures(row.estimate)
+        ],
         occurrences=_occurrences(site, situation),
         silence=_silence(situation.alarms, situation.now_ns),
         may_see_positions=may_see_positions(request),
@@ -197,6 +245,14 @@ def _drawing(situation: Situation) -> Picture | None:
     if not isinstance(situation.arrival, Arrival):
         return None
     return picture(situation.arrival, _offset_minutes(situation))
+
+
+def _figures(estimate: Arrival | None) -> tuple[Figure, ...]:
+    """Return the figures with activities in the label's own unit."""
+    if estimate is None or unit_of(estimate.question.contents.nuclide) == "GBq":
+        return FIGURES
+    first, *others = FIGURES
+    return (replace(first, unit="MBq", factor=MBQ_PER_GBQ), *others)
 
 
 def _lines(desk: Desk, situation: Situation, figure: Figure) -> list[Line]:
@@ -219,7 +275,7 @@ def _lines(desk: Desk, situation: Situation, figure: Figure) -> list[Line]:
 def line_name(sensor: str, quantity: str) -> str:
     """Return how people call one line of a plot."""
     if sensor.startswith("vial/"):
-        return "expected" if quantity.startswith("expected") else "seen"
+        return _VIAL_SAYS.get(quantity, "seen")
     name = sensor.partition("/")[2] or sensor
     return _PEOPLE_SAY.get(name, name)
 

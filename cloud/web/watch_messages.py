@@ -1,6 +1,6 @@
 """What is answered of custody, alarms, the audit trail, and of what was refused."""
 
-from cloud.web.messages import Instant, Message
+from cloud.web.message import Instant, Message
 
 
 class StepMessage(Message):

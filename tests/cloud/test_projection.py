@@ -129,7 +129,7 @@ def test_answers_to_commands_are_found(ledger: SqlLedger, series: SqliteSeries) 
     found = series.answer(GATEWAY, 1)
     assert found is not None
     assert (found.kind, found.sequence) == ("assigned", 1)
-    assert series.answer(GATEWAY, 2) is None
+    assert series.answer(GATEWAY, 3) is None
 
 
 def test_the_expected_rate_is_a_line_beside_the_seen_one(

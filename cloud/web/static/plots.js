@@ -1,6 +1,6 @@
 // Plots with uPlot: gaps stay gaps, limits are drawn in, announced radio silence is
 // shaded and named. An axis shows at least its data-least-span, so that noise stays
-// small; where data-level is given, the band is the uncertainty, k = 2. Times are in
+// small; where data-band is given, the band is the uncertainty, k = 2. Times are in
 // the centre's zone, as everywhere on the page.
 /* global uPlot */
 
@@ -36,18 +36,19 @@ function dataOf(box, lines, gapS) {
     }
     return table;
   });
-  return uPlot.join(tables, tables.map((t) => t.slice(1).map(() => 2)));
+  // One mode for each column, the times' own included: 2 widens a gap to its neighbours.
+  return uPlot.join(tables, tables.map((t) => t.map(() => 2)));
 }
 
-// A banded plot has one line; its lower and upper edge come first, so that it is on top.
+// Of a banded line the lower and upper edge come first, so that it is on top.
 function columnsOf(box) {
-  return box.dataset.level ? ["minimum", "maximum", "value"] : [box.dataset.column];
+  return box.dataset.band ? ["minimum", "maximum", "value"] : [box.dataset.column];
 }
 
 function seriesOf(box, lines, colours) {
-  if (box.dataset.level) {
+  if (box.dataset.band) {
     const edge = { stroke: "transparent", width: 0, points: { show: false } };
-    return [edge, edge, { label: "seen", stroke: colours[0], width: 2, points: { show: lines[0].at_s.length < 3 } }];
+    return lines.flatMap((line, i) => [edge, edge, { label: line.quantity, stroke: colours[i % 4], width: 2, dash: i % 2 ? [6, 4] : undefined, points: { show: line.at_s.length < 3 } }]);
   }
   return lines.map((line, i) => ({ label: line.sensor, stroke: colours[i % 4], width: 1.7, dash: i % 2 ? [6, 4] : undefined, points: { show: line.at_s.length < 3 }, spanGaps: false }));
 }
@@ -63,7 +64,7 @@ function options(box, answer, lines) {
     scales: { x: { time: true }, y: isLog ? { distr: 3 } : { range: (_u, low, high) => rangeOf(box, answer, low, high) } },
     axes: [{ ...axis, values: (_u, times, _i, _s, step) => times.map((t) => timeText(t, step)), space: 70 }, { ...axis, size: 52, grid: { ...axis.grid, ...(isLog ? { filter: (_u, splits) => splits.map((v) => (powerText(v) ? v : null)) } : {}) }, values: (_u, splits) => splits.map((v) => (isLog ? powerText(v) : v.toFixed(splits[1] - splits[0] < 1 ? Math.max(1, digits) : 0))) }],
     series: [{}, ...seriesOf(box, lines, colours)],
-    bands: box.dataset.level ? [{ series: [2, 1], fill: style("--accent-soft") }] : undefined,
+    bands: box.dataset.band ? lines.map((_line, i) => ({ series: [3 * i + 2, 3 * i + 1], fill: `${style(i % 2 ? "--look-back" : "--accent-soft")}${i ? "a0" : ""}` })) : undefined,
     hooks: { drawClear: [(u) => shade(u, answer, style("--info-back"), soft)], draw: [(u) => { if (box.dataset.plot === "temperature") limits(u, answer, style("--act")); level(u, box, ink); mark(u, ink); }] },
   };
 }
@@ -96,7 +97,7 @@ function level(u, box, ink) {
   u.ctx.strokeStyle = ink; u.ctx.fillStyle = ink; u.ctx.lineWidth = ratio; u.ctx.setLineDash([2 * ratio, 3 * ratio]);
   u.ctx.beginPath(); u.ctx.moveTo(u.bbox.left, y); u.ctx.lineTo(u.bbox.left + u.bbox.width, y); u.ctx.stroke();
   u.ctx.font = `${12 * ratio}px system-ui`; u.ctx.textAlign = "left"; u.ctx.textBaseline = "bottom";
-  u.ctx.fillText("as certificate and decay predict", u.bbox.left + 6 * ratio, y - 3 * ratio);
+  u.ctx.fillText(box.dataset.levelText, u.bbox.left + 6 * ratio, y - 3 * ratio);
   u.ctx.restore();
 }
 
