@@ -7,23 +7,26 @@ import time
 from types import TracebackType
 from typing import Final, Self
 
-_CHUNK_BYTES: Final = 512
 # A modem queues little: what waits in here would delay a live value.
 _BUFFER_BYTES: Final = 4096
 
 
 class SlowLink:
-    """Listens on ``port`` and passes on to ``target``; down it is not slowed."""
+    """Listens on ``port`` and passes on to ``target``; down it is not slowed.
 
-    def __init__(self, target: int, bytes_per_s: float) -> None:
+    Until it is made, nobody answers at that port: the link is down.
+    """
+
+    def __init__(self, port: int, target: int, bytes_per_s: float) -> None:
         self.passed_bytes = 0
         self._target = target
         self._rate = bytes_per_s
+        self._chunk_bytes = 512 if bytes_per_s < 1e6 else 65_536
         self._server = socket.socket()
         self._server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
-        self._server.bind(("127.0.0.1", 0))
+        self._server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._server.bind(("127.0.0.1", port))
         self._server.listen()
-        self.port: int = self._server.getsockname()[1]
         self._open: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
 
@@ -66,7 +69,7 @@ class SlowLink:
     def _pump(self, source: socket.socket, sink: socket.socket, is_slow: bool) -> None:
         due_s = time.monotonic()
         try:
-            while data := source.recv(_CHUNK_BYTES):
+            while data := source.recv(self._chunk_bytes):
                 if is_slow:
                     due_s = max(due_s, time.monotonic() - 0.05) + len(data) / self._rate
                     time.sleep(max(due_s - time.monotonic(), 0.0))
