@@ -29,12 +29,15 @@ from schemas.contents import Contents, ProductLimits
 from schemas.envelope import MAX_SEALED_BYTES, open_envelope
 from schemas.errors import UnknownWordError
 from schemas.facts import Consignment
+from schemas.findings import Place
 from schemas.products import product
 from schemas.records import FingerprintStep
 from schemas.units import NS_PER_S
 
 router: Final = APIRouter(prefix="/api", tags=["writing"])
 _TTL_S: Final = 86_400.0
+# A dock with its yard, and what a street map is off by: assumed.
+PLACE_RADIUS_M: Final = 300.0
 _TTL_REAL_S: Final = 600.0  # under simulated time, a command lives so long in reality
 
 Operator = Depends(require_operator)
@@ -124,8 +127,21 @@ def assign(request: Request, shipment: ShipmentName) -> IssuedMessage:
         contents=(contents,),
         limits=_limits(found, contents),
         container_digest=consignment.container_digest,
+        places=places_of(consignment),
     )
     return _issue(site, consignment.gateway, body)
+
+
+def places_of(consignment: Consignment) -> tuple[Place, ...]:
+    """Return the ends of the legs that the papers place, once each."""
+    found = {
+        leg.destination: Place(
+            leg.destination, leg.latitude_deg, leg.longitude_deg, PLACE_RADIUS_M
+        )
+        for leg in consignment.legs
+        if leg.latitude_deg is not None and leg.longitude_deg is not None
+    }
+    return tuple(found.values())
 
 
 @router.post(

@@ -104,6 +104,28 @@ def measured() -> dict[str, float]:
     }
 
 
+def findings(found: dict[str, float]) -> list[dict[str, object]]:
+    """Return the rows of PROOF.md."""
+    pyyeti, endaq = found["pyyeti_difference"], found["endaq_difference"]
+    rates = [found[f"{name}_m_per_s"] for name in ("kernel", "pyyeti", "endaq")]
+    return [
+        {
+            "figure": "SRS peers",
+            "asked": "spectrum within 1e-10 of pyyeti and 1e-9 of endaq",
+            "measured": f"{pyyeti:.1e} of pyyeti, {endaq:.1e} of endaq, relative",
+            "is_held": pyyeti <= ASKED_PYYETI and endaq <= ASKED_ENDAQ,
+            "is_full": True,
+        },
+        {
+            "figure": "SRS rate",
+            "asked": "at least 150 M oscillator-samples a second on one core",
+            "measured": "{:.0f} M; pyyeti {:.0f} M, endaq {:.0f} M".format(*rates),
+            "is_held": rates[0] >= ASKED_M_PER_S,
+            "is_full": True,
+        },
+    ]
+
+
 def main() -> int:
     """Print the table, or one line of JSON; 1 where something asked is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -112,7 +134,7 @@ def main() -> int:
     into_the_peers()
     found = measured()
     if arguments.json:
-        print(json.dumps({"bench": "srs", **found}))
+        print(json.dumps({"bench": "srs", **found, "findings": findings(found)}))
     else:
         print("largest relative difference of the maximax spectrum")
         print(f"  to pyyeti  {found['pyyeti_difference']:.1e}   asked 1e-10")
@@ -121,12 +143,7 @@ def main() -> int:
         for name in ("kernel", "pyyeti", "endaq"):
             rate = found[f"{name}_m_per_s"]
             print(f"  {name:7s} {rate:7.0f}" + "   asked 150" * (name == "kernel"))
-    is_good = (
-        found["pyyeti_difference"] <= ASKED_PYYETI
-        and found["endaq_difference"] <= ASKED_ENDAQ
-        and found["kernel_m_per_s"] >= ASKED_M_PER_S
-    )
-    return 0 if is_good else 1
+    return int(not all(row["is_held"] for row in findings(found)))
 
 
 if __name__ == "__main__":
