@@ -24,6 +24,7 @@ from cloud.web.site import Site, may_see_positions, site_of
 from cloud.web.urgency import Urgency, urgency
 from cloud.web.whereabouts import Whereabouts, whereabouts
 from cloud.zones import offset_minutes_at
+from schemas.events import EventKind
 from schemas.units import MBQ_PER_GBQ
 
 router: Final = APIRouter(include_in_schema=False)
@@ -211,6 +212,7 @@ def show_shipment(request: Request, shipment: str) -> HTMLResponse:
         return missing
     _now_ns, speed = site.desk.pace.read()
     row = Row(situation, urgency(situation, speed))
+    is_placed = may_see_positions(request)
     return page(
         "shipment.html",
         site.desk,
@@ -226,9 +228,9 @@ def show_shipment(request: Request, shipment: str) -> HTMLResponse:
             (figure, _lines(site.desk, situation, figure))
             for figure in _figures(row.estimate)
         ],
-        occurrences=_occurrences(site, situation),
+        occurrences=_occurrences(site, situation, is_placed=is_placed),
         silence=_silence(situation.alarms, situation.now_ns),
-        may_see_positions=may_see_positions(request),
+        may_see_positions=is_placed,
     )
 
 
@@ -280,13 +282,22 @@ def line_name(sensor: str, quantity: str) -> str:
     return _PEOPLE_SAY.get(name, name)
 
 
-def _occurrences(site: Site, situation: Situation) -> list[Occurrence]:
-    """Return all events, newest first, with what became of the alarms."""
+def _occurrences(
+    site: Site, situation: Situation, *, is_placed: bool
+) -> list[Occurrence]:
+    """Return all events, newest first, with what became of the alarms.
+
+    What says where the container was is left out unless ``is_placed``.
+    """
     raised = {
         (alarm.happened.epoch, alarm.happened.sequence): alarm
         for alarm in situation.alarms.alarms
     }
-    events = site.desk.events_of(situation.shipment)
+    events = [
+        happened
+        for happened in site.desk.events_of(situation.shipment)
+        if is_placed or happened.event.what is not EventKind.PLACE
+    ]
     newest = sorted(events, key=lambda h: (h.rank, h.sequence), reverse=True)
     return [Occurrence(h, raised.get((h.epoch, h.sequence))) for h in newest]
 

@@ -52,6 +52,8 @@ LET_GO_U_S: Final = 0.003
 VELOCITY_U_RATIO: Final = 0.08
 THRESHOLD: Final = 0.1
 _LEAD: Final = 4
+# The rate at which falls are looked at; a faster low range is averaged down to it.
+FALL_RATE_HZ: Final = 400.0
 _FITTED: Final = 16
 _APART: Final = 8
 # Letting go is looked for in this many samples around where the fall seems to begin.
@@ -195,6 +197,7 @@ def _is_clipped(raw: Floats) -> bool:
 
 def _fall(low: Trace, touch_s: float) -> _Fall | None:
     """Return the fall that ends at the touch, if there is one."""
+    low = _averaged(low)
     # A filter smears the blow over a sample or two before it.
     last = int((touch_s - low.start_s) * low.rate_hz) - 1
     if last < _FITTED + _APART:
@@ -209,6 +212,15 @@ def _fall(low: Trace, touch_s: float) -> _Fall | None:
         return None
     u_s = math.hypot(LET_GO_U_S, 1 / low.rate_hz / math.sqrt(12))
     return _Fall(touch_s - let_go_s, u_s, is_pushed)
+
+
+def _averaged(low: Trace) -> Trace:
+    """Return a trace of about 400 Hz, by means of neighbours."""
+    group = max(1, round(low.rate_hz / FALL_RATE_HZ))
+    count = len(low.samples) // group
+    means = low.samples[: count * group].reshape(count, group, 3).mean(axis=1)
+    middle_s = low.start_s + (group - 1) / 2 / low.rate_hz
+    return Trace(means, low.rate_hz / group, low.corner_hz, middle_s)
 
 
 def _goes_on_since(samples: Floats, last: int) -> tuple[int | None, Floats]:

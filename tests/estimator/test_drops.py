@@ -7,6 +7,7 @@ import pytest
 
 from firmware_sim import mishandling
 from firmware_sim.mishandling import Mishap, Recording
+from firmware_sim.shock import LOW, RANGES, Range
 from gateway.estimator.drops import Ruggedness, Trace, assess
 from schemas.findings import Handling, ShockFinding
 from schemas.units import STANDARD_GRAVITY_M_S2
@@ -40,6 +41,19 @@ def test_heights_of_tumbling_off_centre_noisy_drops(height_m: float) -> None:
         for one in drops
     ]
     assert np.mean(covered) >= 0.95
+
+
+@pytest.mark.parametrize("rate_hz", [400, 800, 1600])
+def test_a_faster_low_range_gives_the_same_height(
+    rate_hz: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    low = Range(rate_hz, rate_hz // 2, 5_000, 16 * STANDARD_GRAVITY_M_S2)
+    monkeypatch.setitem(RANGES, LOW, low)
+    rng = np.random.default_rng(17)
+    for _ in range(8):
+        found = assessed(mishandling.drop(0.5, rng), rng)
+        assert found.handling is Handling.DROP
+        assert found.drop_height_m == pytest.approx(0.5, rel=0.05)
 
 
 def test_the_confusion_matrix_of_the_published_mix() -> None:

@@ -4,6 +4,12 @@ The peers (pyyeti 1.4.7, endaq 1.5.3) are heavy: they run beside the kernel in
 tests/benchmarks/bench_srs.py; what pyyeti gave for this shock is frozen here.
 """
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,6 +20,7 @@ from gateway.estimator import srs
 from gateway.estimator.kernels import Floats
 from tests import naive
 
+ROOT = Path(__file__).parents[2]
 RATE_HZ = 3200.0
 A_M_S2, D_S = 980.665, 0.011
 
@@ -139,3 +146,34 @@ def test_the_spectrum_scales_and_turns_with_the_shock() -> None:
 
 def test_nothing_shakes_nothing() -> None:
     assert (srs.spectrum(np.zeros(64), RATE_HZ) == 0.0).all()
+
+
+SCRIPT = """
+import json, numpy as np
+from gateway.estimator import srs
+t = np.arange(200) / 3200.0
+out = np.empty((3, 7))
+srs.respond(np.sin(90.0 * t) * np.exp(-9.0 * t), 3200.0, 5.0 * 2.0 ** np.arange(7),
+            10.0, out)
+compiled = hasattr(srs.respond, "signatures")
+print(json.dumps([compiled, [value.hex() for value in out.ravel().tolist()]]))
+"""
+
+
+def interpreted(disable_jit: str) -> list[object]:
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        cwd=ROOT,
+        env={**os.environ, "NUMBA_DISABLE_JIT": disable_jit},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found: list[object] = json.loads(done.stdout)
+    return found
+
+
+def test_compiled_and_interpreted_agree_bit_for_bit() -> None:
+    compiled, plain = interpreted("0"), interpreted("1")
+    assert [compiled[0], plain[0]] == [True, False]
+    assert compiled[1] == plain[1]
