@@ -110,8 +110,9 @@ class Whereabouts:
         if step.jump is not None:
             yield _jump(sensor, step, boot_ns)
         for doubt in step.doubts:
-            # A single fix off the track is noise; five are a jump.
-            kind = doubt.rstrip("0123456789.+- ms/")
+            # A single fix off the track is noise; five are a jump. What follows the
+            # first three words of a doubt are its figures.
+            kind = " ".join(doubt.split()[:3])
             if doubt in ("jump", "off the track") or not self._is_news(kind, boot_ns):
                 continue
             yield Event(
