@@ -26,8 +26,6 @@ def test_what_is_not_in_the_model_is_held_within_ten_minutes(
 ) -> None:
     verdict = judge(BY_NAME[name], 40)
     assert verdict.held_ratio == 1.0
-    # HELD is the certificate again, wider by what may have happened to the dose.
-    assert verdict.posterior_sd == pytest.approx(np.hypot(0.025, change), abs=0.004)
     assert verdict.holds(), verdict
 
 
