@@ -42,7 +42,7 @@ CATCHING_SEEDS = {
     "fsync_retried": 3,
     "alarm_dropped": 3,
     "torn_tail_accepted": 3,
-    "memory_reserves_nothing": 3,
+    "memory_reserves_nothing": 20,
     "memory_forgets": 4,
     "receipt_seal_unchecked": 6,
     "enospc_swallowed": 11,
