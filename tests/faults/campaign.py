@@ -147,6 +147,12 @@ RIGS: Final = (
     Rig("soak", (("warm-up-s", 600), ("watch-s", 1200))),
     Rig("bench_activity", (("runs", 4_000),), package="tests.benchmarks"),
     Rig("bench_robustness", (("runs", 4_000),), package="tests.benchmarks"),
+    Rig(
+        "figures",
+        (("days", 5_000), ("trials", 400)),
+        "detection",
+        package="tests.detection",
+    ),
     Rig("bench_srs", (), is_timed=True, package="tests.benchmarks"),
     Rig("bench_shock", (("events", 2_000), ("drops", 400)), package="tests.benchmarks"),
 )
