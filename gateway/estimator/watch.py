@@ -170,11 +170,12 @@ class ChangeWatch:
             self._shocked_s = newest.end_s
         is_shocked = newest.end_s - self._shocked_s <= SHORTLY_S
         now = replace(now, is_shocked=now.is_shocked or is_shocked)
-        ended = self._end_those_over()
-        if ended:
-            return ended
-        self._open_those_new(found)
-        return self._judge(live, now)
+        news = self._end_those_over()
+        # Where all is as before again, the tests begin anew with the next bin.
+        if self._memory:
+            self._open_those_new(found)
+            news += self._judge(live, now)
+        return news
 
     def suspend(self) -> list[Change]:
         """Stop, in the air; return what was open and is not judged any more."""

@@ -1,7 +1,7 @@
 """The watch opens a change, names it, holds the filter, and lets go by its rules."""
 
 import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -145,6 +145,16 @@ def test_a_neighbour_comes_and_goes(bench: Bench) -> None:
     assert [change.is_over for change in ended] == [True]
     assert bench.watch.may_learn
     assert bench.run(120) == []
+
+
+def test_what_was_never_told_ends_without_a_word(bench: Bench) -> None:
+    """The bins were forgotten with it, and the next test looked for them."""
+    bench.run(8, more=outer(3.0))
+    (name,) = bench.watch.open
+    known = bench.watch.open[name]
+    bench.watch.open[name] = replace(known, is_told=False, opened_s=-1e6)
+    assert bench.run(30) == []
+    assert bench.watch.may_learn
 
 
 def test_two_neighbours_are_two(bench: Bench) -> None:
