@@ -151,7 +151,7 @@ def _event(change: Change, noticed: Noticed) -> Event:
     )
 
 
-# What no person can tell from certainty.
+# What no person can tell from certainty; odds against nothing have hundreds of digits.
 MOST_ODDS: Final = 1e6
 _OF_THE_PACKAGE: Final = frozenset({Cause.DISPLACEMENT, Cause.LOSS, Cause.NEARBY})
 _UNITS: Final = {Cause.DISPLACEMENT: "mm", Cause.NEARBY: "1/s"}
@@ -175,4 +175,5 @@ def _words(change: Change) -> str:
     if change.is_over and suspect.cause is Cause.NEARBY:
         return "over: it was a neighbour's package or a screening, no breach"
     second = change.suspects[1].cause.value
-    return f"counts changed: {words} (odds {change.odds:.0f} to 1 against {second})"
+    odds = f"{min(change.odds, MOST_ODDS):,.0f}"
+    return f"counts changed: {words} (odds {odds} to 1 against {second})"

@@ -107,6 +107,14 @@ def test_a_loss_is_a_warning_with_its_evidence(bench: Bench) -> None:
     assert bench.contrasts.is_open
 
 
+def test_odds_beyond_a_million_are_told_as_a_million(bench: Bench) -> None:
+    (told,) = bench.run(15, share=0.2)
+    assert told.change is not None
+    assert told.change.odds == 1e6
+    assert "odds 1,000,000 to 1" in told.text
+    assert len(told.text) < 200
+
+
 def test_with_another_witness_it_is_an_alarm(bench: Bench) -> None:
     noticed = Noticed(is_opened=True, is_corroborated=True)
     (told,) = bench.run(15, share=0.95, noticed=noticed)
