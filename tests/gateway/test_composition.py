@@ -135,6 +135,7 @@ def test_a_stop_without_a_broker_keeps_everything(tmp_path: Path) -> None:
         await eventually(lambda: log.exists() and "open=True" in log.read_text())
         world.cable.warm(30)
         await eventually(lambda: pending_on_disk(world) > 30)
+        await eventually(lambda: "broker lost" in log.read_text())
         program.terminate()
         return await asyncio.to_thread(program.wait, ENDS_WITHIN_S)
 
