@@ -6,7 +6,7 @@ is what a report calls, on two bins of a made-up vial.
 
 import numpy as np
 
-from gateway.estimator import kernels, srs
+from gateway.estimator import changes, kernels, srs
 from gateway.estimator.consistency import half_life
 from gateway.estimator.fraction import fraction_remaining
 from gateway.estimator.fused import fuse
@@ -21,6 +21,7 @@ def warm_up() -> None:
     """Compile every kernel of the estimator, or load it from the cache."""
     kernels.warm_up()
     srs.warm_up()
+    changes.warm_up()
     constant = float(np.log(2.0)) / _LU_177_S
     source = Source(
         nuclide="Lu-177",
