@@ -15,7 +15,6 @@ Source: GUM 5.1.2; 10 CFR 35.63 for what a dosage determination is.
 import math
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
 
 from cloud.windows import (
     COVERAGE_FACTOR,
@@ -25,11 +24,9 @@ from cloud.windows import (
     expanded_ratio,
     is_in_reach,
 )
-from schemas.contents import Contents
+from schemas.contents import MOST_GAIN_U_RATIO, Contents
 from schemas.estimates import Witness
 from schemas.facts import Assay
-
-MOST_GAIN_U_RATIO: Final = 0.1  # a gain less sure than this is none to work with
 
 
 class Standing(StrEnum):
@@ -134,8 +131,9 @@ def propose_gain(compared: Comparison, witness: Witness | None) -> GainProposal 
         return None
     gain_ratio = witness.ratio / (1 + compared.off_ratio)
     assay_u_ratio = assay_expanded_ratio(compared.assay) / COVERAGE_FACTOR
-    # What was expected was from the certificate, whose error is in both and cancels.
-    u_ratio = math.hypot(witness.ratio_u / witness.ratio, assay_u_ratio)
+    # The certificate is in both and cancels; the gain in use is what is replaced.
+    seen_u = witness.ratio_u if witness.counted_u is None else witness.counted_u
+    u_ratio = math.hypot(seen_u / witness.ratio, assay_u_ratio)
     if u_ratio > MOST_GAIN_U_RATIO:
         return None
     return GainProposal(gain_ratio, gain_ratio * u_ratio)

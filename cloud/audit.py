@@ -18,6 +18,7 @@ from cloud.ports import EntryKind, LedgerEntry
 from cloud.shipments import Shipment, Shipments, read_entry
 from cloud.watch import acknowledged
 from schemas.commands import Assign, Release, read_command
+from schemas.contents import ReleasedGain
 from schemas.custody import Correction, Notice
 from schemas.envelope import open_envelope
 from schemas.facts import KINDS, Acknowledgement, Fact, Handover
@@ -214,7 +215,8 @@ def _state(shipment: Shipment | None) -> Mapping[str, str]:
             "destination": course.said.destination if course else None,
         },
         "assigned": [
-            f"{span.gateway} from {span.from_sequence}" + _end(span.to_sequence)
+            f"{span.gateway} from {span.from_sequence}{_end(span.to_sequence)}"
+            + _gain(span.gain)
             for span in shipment.assignments
         ],
     }
@@ -230,6 +232,12 @@ def _state(shipment: Shipment | None) -> Mapping[str, str]:
 
 def _end(to_sequence: int | None) -> str:
     return "" if to_sequence is None else f" to {to_sequence}"
+
+
+def _gain(gain: ReleasedGain | None) -> str:
+    if gain is None:
+        return ""
+    return f", gain {gain.gain_ratio:.4g} released by {gain.released_by}"
 
 
 def _flatten(name: str, value: object, flat: dict[str, str]) -> None:

@@ -202,6 +202,13 @@ def _decision_words(decision: Decision) -> list[str]:
             f"gain of {decision.container}: {decision.gain_ratio:.4g} "
             f"\N{PLUS-MINUS SIGN} {decision.gain_ratio_u:.2g} (k = 1) of the one in use"
         )
+    if decision.previous_gain_ratio is not None:
+        words.append(
+            f"the one in use is {decision.previous_gain_ratio:.4g} of the container "
+            "model's"
+        )
+    if decision.due_at_ns is not None:
+        words.append(f"holds until {both_times(decision.due_at_ns, 0)}")
     return [*words, f"remark: {decision.remark}"]
 
 

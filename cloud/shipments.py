@@ -18,7 +18,7 @@ from cloud.corrections import in_order, voided
 from cloud.custody import Custody
 from cloud.custody import fold as fold_custody
 from cloud.spans import Runs
-from schemas.contents import Contents, ProductLimits
+from schemas.contents import Contents, ProductLimits, ReleasedGain
 from schemas.envelope import open_envelope
 from schemas.facts import (
     Acceptance,
@@ -84,6 +84,7 @@ class Assignment:
     to_ns: int | None
     contents: tuple[Contents, ...]
     limits: ProductLimits
+    gain: ReleasedGain | None
 
     def covers(self, epoch: bytes, sequence: int) -> bool:
         """Say whether a record belongs to the assignment, ends included."""
@@ -338,7 +339,7 @@ def _assignments(said: _Said) -> tuple[Assignment, ...]:
         end = _end_of(said, place)
         to_ns = None if end is None else said.released[gateway, epoch, end]
         span = (gateway, epoch, first, end, from_ns, to_ns)
-        spans.append(Assignment(*span, body.contents, body.limits))
+        spans.append(Assignment(*span, body.contents, body.limits, body.gain))
     return tuple(spans)
 
 

@@ -159,6 +159,7 @@ def decision(sheet: Sheet) -> Decision:
     """Return what a person decides about a held certificate or a container's gain."""
     ratio = sheet.number_if_any("gain_ratio")
     ratio_u = sheet.number_if_any("gain_ratio_u")
+    previous = sheet.number_if_any("previous_gain_ratio")
     found = Decision(
         shipment=sheet.text("shipment"),
         about=sheet.word("about", Subject),
@@ -168,11 +169,20 @@ def decision(sheet: Sheet) -> Decision:
         container=sheet.text_if_any("container"),
         gain_ratio=None if ratio is None else float(ratio),
         gain_ratio_u=None if ratio_u is None else float(ratio_u),
+        previous_gain_ratio=None if previous is None else float(previous),
+        due_at_ns=_at_if_any(sheet, "due_at"),
     )
-    is_gain = found.about is Subject.CONTAINER_GAIN
-    if is_gain and None in (found.container, ratio, ratio_u):
-        sheet.problem("container, gain_ratio, gain_ratio_u", "belong to a gain")
+    if found.about is Subject.CONTAINER_GAIN:
+        _check_gain(sheet, found)
     return found
+
+
+def _check_gain(sheet: Sheet, found: Decision) -> None:
+    needed = (found.container, found.gain_ratio, found.gain_ratio_u)
+    if None in needed:
+        sheet.problem("container, gain_ratio, gain_ratio_u", "belong to a gain")
+    if found.released and None in (found.previous_gain_ratio, found.due_at_ns):
+        sheet.problem("previous_gain_ratio, due_at", "belong to a released gain")
 
 
 def _fact_id(sheet: Sheet) -> bytes:

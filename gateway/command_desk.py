@@ -127,4 +127,5 @@ def assigned(assign: Assign, counter: int) -> Assigned:
         contents=assign.contents,
         limits=assign.limits,
         container_digest=assign.container_digest,
+        gain=assign.gain,
     )

@@ -14,10 +14,11 @@ from gateway.estimator.assembly import forward_model
 from gateway.estimator.attitude import Vector
 from gateway.estimator.container import ContainerModel, angle_deg
 from gateway.estimator.filtering import LiveFilter
+from gateway.estimator.gains import with_gain
 from gateway.estimator.hypotheses import Circumstances
 from gateway.estimator.watch import Change, ChangeWatch
 from gateway.journaling import Bin, ReportJournal
-from schemas.contents import Contents
+from schemas.contents import Contents, ReleasedGain
 from schemas.events import Event, EventKind, Severity
 from schemas.findings import Cause, ChangeFinding
 from schemas.records import Report
@@ -51,7 +52,7 @@ class Contrasts:
     """Watches the counts of one shipment."""
 
     def __init__(self, model: ContainerModel) -> None:
-        self._model = model
+        self._released = self._model = model
         self._contents: Contents | None = None
         self._journal = ReportJournal(model)
         self._pressures: deque[float] = deque(maxlen=CLIMB_BINS)
@@ -63,9 +64,21 @@ class Contrasts:
         """Whether a change is open: no activity may be learned."""
         return self._following is not None and not self._following.watch.may_learn
 
-    def follow(self, contents: Contents | None, attitude: Vector | None) -> None:
-        """Follow a vial from now on, or none; ``attitude`` is the fingerprint's."""
+    def follow(
+        self,
+        contents: Contents | None,
+        attitude: Vector | None,
+        gain: ReleasedGain | None = None,
+    ) -> None:
+        """Follow a vial from now on, or none.
+
+        Args:
+            contents: the vial.
+            attitude: the fingerprint's.
+            gain: the container's released gain, where the assignment has one.
+        """
         self._contents = contents
+        self._model = with_gain(self._released, gain)
         self._journal.clear()
         self._journal.reference = attitude or self._model.attitude
         self._pressures.clear()

@@ -29,7 +29,7 @@ from schemas.commands import (
     command_aad,
     read_command,
 )
-from schemas.contents import Contents, check_contents
+from schemas.contents import Contents, check_contents, check_gain
 from schemas.envelope import SealCheck, check, digest, open_envelope
 from schemas.errors import ContractError, MalformedError
 from schemas.keys import KeyRegistry, OwnerKind, PublicKey
@@ -183,6 +183,8 @@ class Orders:
             check_contents(assign.contents)
             for vial in assign.contents:
                 _check_vial(vial, expires_ns)
+                if assign.gain is not None:
+                    check_gain(assign.gain, vial.nuclide)
         except ContractError as error:
             return str(error)
         if assign.container_digest != self._container_digest:

@@ -259,7 +259,8 @@ class _Replay:
 
     def _follow(self) -> None:
         contents = () if self._assigned is None else self._assigned.contents
-        self._witnessing.follow(contents, self._loaded)
+        gain = None if self._assigned is None else self._assigned.gain
+        self._witnessing.follow(contents, self._loaded, gain)
         self._is_broken = False
 
     def _assign(self, assigned: Assigned) -> None:

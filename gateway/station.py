@@ -119,7 +119,9 @@ class Station:
         self.is_loaded = is_loaded
         self._vigil.follow(assignment, is_loaded=is_loaded, loaded=loaded)
         self._witnessing.follow(
-            () if assignment is None else assignment.contents, loaded
+            () if assignment is None else assignment.contents,
+            loaded,
+            None if assignment is None else assignment.gain,
         )
         # A vial that was being counted is not the one that is followed now.
         self._fingerprints = [

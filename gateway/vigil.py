@@ -20,7 +20,7 @@ from gateway.ports import Memory
 from gateway.shocks import Shock, ShockDesk
 from gateway.whereabouts import Whereabouts
 from schemas.commands import Assign
-from schemas.contents import Contents
+from schemas.contents import Contents, ReleasedGain
 from schemas.events import Event, EventKind, Severity
 from schemas.findings import Integrity
 from schemas.readings import (
@@ -66,6 +66,7 @@ class Vigil:
         self.is_sealed = False
         self._shipment: str | None = None
         self._contents: Contents | None = None
+        self._gain: ReleasedGain | None = None
         self._attitude: tuple[float, float, float] | None = None
         self._temperature = ProductTemperature(
             {one.sensor: one.calibration() for one in model.thermometers}
@@ -102,7 +103,8 @@ class Vigil:
         self._doses.follow(vials[0] if vials else None, loaded)
         self._attitude = None if loaded is None else loaded.attitude
         self._contents = vials[0] if vials else None
-        self._contrasts.follow(self._contents, self._attitude)
+        self._gain = None if assignment is None else assignment.gain
+        self._contrasts.follow(self._contents, self._attitude, self._gain)
         self._whereabouts.follow(assignment)
         self._integrity.follow()
         recalled, self._recalled = self._recalled, None
@@ -114,7 +116,7 @@ class Vigil:
         self.is_sealed = True
         self._attitude = loaded.attitude
         self._doses.take_fingerprint(loaded)
-        self._contrasts.follow(self._contents, self._attitude)
+        self._contrasts.follow(self._contents, self._attitude, self._gain)
 
     def take(self, reading: Reading, boot_ns: int, utc_ns: int | None) -> list[Event]:
         """Take one reading; return what happened."""

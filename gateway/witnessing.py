@@ -30,6 +30,7 @@ from gateway.estimator.fingerprint import fingerprint_result
 from gateway.estimator.fraction import fraction_remaining
 from gateway.estimator.fused import Circumstances, fuse
 from gateway.estimator.fusion import Posterior
+from gateway.estimator.gains import with_gain
 from gateway.estimator.model import ForwardModel
 from gateway.estimator.statements import (
     fused_estimate,
@@ -41,7 +42,7 @@ from gateway.estimator.witness import Bin as WitnessBin
 from gateway.estimator.witness import WitnessWindow, silent
 from gateway.interval import pressure_hpa
 from gateway.journaling import ReportJournal
-from schemas.contents import Contents
+from schemas.contents import Contents, ReleasedGain
 from schemas.estimates import (
     REMAINING_METHOD,
     Estimate,
@@ -93,7 +94,7 @@ class Witnessing:
     """Follows one shipment's vials through their reports and fingerprints."""
 
     def __init__(self, model: ContainerModel) -> None:
-        self._model = model
+        self._released = self._model = model
         self._contents: tuple[Contents, ...] = ()
         self._window = WitnessWindow(model, WINDOW_NS)
         self._journal = ReportJournal(model)
@@ -102,15 +103,21 @@ class Witnessing:
         self._loaded: Fingerprint | None = None
 
     def follow(
-        self, contents: tuple[Contents, ...], loaded: Fingerprint | None = None
+        self,
+        contents: tuple[Contents, ...],
+        loaded: Fingerprint | None = None,
+        gain: ReleasedGain | None = None,
     ) -> None:
         """Follow these vials from now on, or none.
 
         Args:
             contents: the vials of the shipment; empty without one.
             loaded: the fingerprint of an earlier boot, as :meth:`judge` returned it.
+            gain: the container's released gain, where the assignment has one.
         """
         self._contents = contents
+        self._model = with_gain(self._released, gain)
+        self._window = WitnessWindow(self._model, WINDOW_NS)
         self._background = None
         self._load(loaded)
         if loaded is not None:

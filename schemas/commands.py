@@ -16,6 +16,7 @@ from schemas import wire
 from schemas.contents import (
     Contents,
     ProductLimits,
+    ReleasedGain,
     check_contents,
     check_gateway_id,
 )
@@ -32,7 +33,8 @@ class Assign(msgspec.Struct, frozen=True, omit_defaults=True):
     """The gateway follows this shipment from now on.
 
     ``places`` are those whose entering and leaving is stated; ``route`` is the way in
-    order, each point with the half width of the corridor that begins there.
+    order, each point with the half width of the corridor that begins there. ``gain``
+    is the container's released gain; without it the container model's own holds.
     """
 
     shipment: str
@@ -41,6 +43,7 @@ class Assign(msgspec.Struct, frozen=True, omit_defaults=True):
     container_digest: Digest
     places: tuple[Place, ...] = ()
     route: tuple[Place, ...] = ()
+    gain: ReleasedGain | None = None
 
 
 class Release(msgspec.Struct, frozen=True):

@@ -9,6 +9,9 @@ import msgspec
 from schemas.errors import MalformedError
 
 MAX_VIALS: Final = 1
+# A container that sees that much more or less than its model is another container.
+GAIN_RATIO_RANGE: Final = (0.2, 5.0)
+MOST_GAIN_U_RATIO: Final = 0.1  # a gain less sure than this is none to work with
 _GATEWAY_ID: Final = re.compile(r"[a-z0-9-]{3,32}")
 
 
@@ -80,6 +83,53 @@ class ProductLimits(msgspec.Struct, frozen=True, omit_defaults=True):
     temperature_max_c: float
     temperature_min_c: float | None = None
     expires_at_ns: int | None = None
+
+
+class ReleasedGain(msgspec.Struct, frozen=True):
+    """The gain of a container's package detectors, as a named person released it.
+
+    ``gain_ratio`` multiplies what the container model says the detectors see of a
+    vial; its standard uncertainty ``gain_ratio_u`` (k = 1) is shared by all of them.
+    It holds for ``nuclide``, from ``released_at_ns`` until before ``due_at_ns``.
+    ``of_fact`` is the decision that released it, ``standard`` what it was measured
+    against.
+    """
+
+    of_fact: Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
+    nuclide: str
+    gain_ratio: float
+    gain_ratio_u: float
+    standard: str
+    released_by: str
+    released_at_ns: int
+    due_at_ns: int
+
+
+def check_gain(gain: ReleasedGain, nuclide: str) -> None:
+    """Refuse a gain that no estimate may rest on.
+
+    Args:
+        gain: the released gain.
+        nuclide: of the vial that is to be followed with it.
+
+    Raises:
+        MalformedError: for another nuclide, out of bounds, too uncertain, or never
+            in force; the message names the value.
+    """
+    least, most = GAIN_RATIO_RANGE
+    if gain.nuclide != nuclide:
+        raise MalformedError(f"gain released for {gain.nuclide}, the vial is {nuclide}")
+    if not least <= gain.gain_ratio <= most:
+        raise MalformedError(
+            f"gain_ratio {gain.gain_ratio:g} is not within {least:g} and {most:g}"
+        )
+    if not 0.0 < gain.gain_ratio_u <= MOST_GAIN_U_RATIO * gain.gain_ratio:
+        raise MalformedError(
+            f"gain_ratio_u {gain.gain_ratio_u:g} is not above 0 and up to "
+            f"{MOST_GAIN_U_RATIO:.0%} of gain_ratio {gain.gain_ratio:g}"
+        )
+    if not gain.released_at_ns < gain.due_at_ns:
+        raise MalformedError("due_at_ns of the gain is not after released_at_ns")
 
 
 def check_contents(contents: tuple[Contents, ...]) -> None:

@@ -88,6 +88,8 @@ class Witness(msgspec.Struct, frozen=True, omit_defaults=True):
     standard uncertainty ``ratio_u``. ``noticeable_ratio`` is the size of a relative
     error that would have been noticed (k = 2). ``counts`` and ``expected_counts`` are
     gross, background included. The ratio is absent where the source cannot be seen.
+    ``counted_u`` is ``ratio_u`` without the shares of the certificate and of the
+    container's gain: what a new gain would inherit from these counts.
     """
 
     vial: str
@@ -102,6 +104,7 @@ class Witness(msgspec.Struct, frozen=True, omit_defaults=True):
     noticeable_ratio: float | None = None
     expected_counts: float | None = None
     reasons: tuple[str, ...] = ()
+    counted_u: float | None = None
 
 
 def projected(estimate: Estimate, at_ns: int) -> tuple[float, float]:

@@ -308,6 +308,13 @@ KEYS: Final[Mapping[str, int]] = {
     "second": 274,
     "odds": 275,
     "statistic": 276,
+    # a container's gain that a person released
+    "gain": 277,
+    "released_by": 278,
+    "released_at_ns": 279,
+    "due_at_ns": 280,
+    "previous_gain_ratio": 281,
+    "counted_u": 282,
 }
 NAMES: Final[Mapping[int, str]] = {key: name for name, key in KEYS.items()}
 

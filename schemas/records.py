@@ -18,7 +18,7 @@ from typing import Annotated, Final
 import msgspec
 
 from schemas import wire
-from schemas.contents import Contents, ProductLimits, check_gateway_id
+from schemas.contents import Contents, ProductLimits, ReleasedGain, check_gateway_id
 from schemas.envelope import ZERO_DIGEST, Purpose, external_aad, seal
 from schemas.errors import MalformedError
 from schemas.estimates import (
@@ -103,6 +103,7 @@ class Assigned(msgspec.Struct, frozen=True, omit_defaults=True):
     contents: tuple[Contents, ...]
     limits: ProductLimits
     container_digest: Digest
+    gain: ReleasedGain | None = None
 
 
 class Released(msgspec.Struct, frozen=True):

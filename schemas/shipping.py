@@ -139,7 +139,9 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
     """A named person releases what was held, or does not, and says why.
 
     ``of_fact`` is the certificate that was held, or the assay that a new gain of the
-    container comes from; a gain is the ratio to the one in use, with k = 1.
+    container comes from. A gain is the ratio to the one in use, with k = 1, and that
+    one, ``previous_gain_ratio``, is the ratio to the container model's own: 1 where
+    none was released before. The new one holds until ``due_at_ns``.
     """
 
     shipment: str
@@ -150,3 +152,5 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
     container: str | None = None
     gain_ratio: float | None = None
     gain_ratio_u: float | None = None
+    previous_gain_ratio: float | None = None
+    due_at_ns: int | None = None

@@ -154,6 +154,10 @@ class Desk:
         heard = self._hear()
         return [self._situation(s, heard) for s in heard.shipments.all()]
 
+    def shipments(self) -> tuple[Shipment, ...]:
+        """Return every shipment, without what its gateway says."""
+        return self._hear().shipments.all()
+
     def situation(self, shipment: str, as_of_ns: int | None = None) -> Situation | None:
         """Return one shipment as it stood at an instant, by default now."""
         heard = self._hear(as_of_ns)

@@ -6,6 +6,7 @@ from typing import Final
 
 from cloud.arrival import Arrival
 from cloud.assays import Comparison, GainProposal, compare, propose_gain
+from cloud.gains import Release, previous_ratio, releases
 from cloud.holds import Answer, Confirming, Hold, certificate_hold, confirming
 from cloud.packing import DispatchStep, dispatch_steps, dispatch_survey
 from cloud.possibilities import Possibilities, possibilities
@@ -33,8 +34,10 @@ class Assayed:
     fact: Fact
     compared: Comparison
     proposal: GainProposal | None
+    previous_ratio: float | None
     decision: Decision | None
     decided_by: str | None
+    release: Release | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +153,21 @@ def _assayed(situation: Situation) -> Assayed | None:
         fact,
         compared,
         propose_gain(compared, situation.statement.witness),
+        previous_ratio(shipment),
         None if decision is None else decision[0],
         None if decision is None else decision[1],
+        _release(shipment, fact),
     )
+
+
+def _release(shipment: Shipment, assay: Fact) -> Release | None:
+    found = [
+        one
+        for one in releases(shipment)
+        if isinstance(one.decision.body, Decision)
+        and one.decision.body.of_fact == assay.header.fact
+    ]
+    return found[-1] if found else None
 
 
 def _gain_decision(facts: tuple[Fact, ...], assay: Fact) -> tuple[Decision, str] | None:

@@ -104,12 +104,22 @@ class ReceivedMessage(Message):
 
 
 class GainMessage(Message):
-    """A gain that an assay proposes for the container, k = 1; a person releases it."""
+    """A gain that an assay proposes for the container, k = 1; a person releases it.
+
+    ``gain_ratio`` is to the one in use, ``previous_gain_ratio`` is that one, to the
+    container model's own. ``in_force_ratio`` is what the next assignment carries, to
+    the model's own; ``not_used_because`` says why a release is acted on by nobody.
+    """
 
     gain_ratio: float
     gain_ratio_u: float
+    previous_gain_ratio: float | None
     released_by: str | None
     is_released: bool | None
+    in_force_ratio: float | None
+    in_force_ratio_u: float | None
+    due_at: Instant | None
+    not_used_because: str | None
 
 
 class AssayedMessage(Message):

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from cloud.dispatch import issue
+from cloud.gains import gain_in_force
 from cloud.shipments import Shipment
 from cloud.verification import Refusal, RefusalReason, VerifiedFact, verify_fact
 from cloud.web.messages import IssuedMessage, TakenMessage
@@ -128,6 +129,13 @@ def assign(request: Request, shipment: ShipmentName) -> IssuedMessage:
         limits=_limits(found, contents),
         container_digest=consignment.container_digest,
         places=places_of(consignment),
+        gain=gain_in_force(
+            site.desk.shipments(),
+            consignment,
+            contents.nuclide,
+            site.desk.clock.utc_ns(),
+            exercise=site.desk.clock.exercise or found.exercise,
+        ),
     )
     return _issue(site, consignment.gateway, body)
 

@@ -135,7 +135,8 @@ class WitnessWindow:
         weights = _weights(sums)
         pairs = list(zip(weights, sums, strict=True))
         ratio = math.fsum(w * found.ratio for w, found in pairs)
-        u_ratio = math.hypot(_combined_u(pairs), contents.activity_u_ratio)
+        counted_u, u_gain = _combined_u(pairs)
+        u_ratio = math.hypot(counted_u, u_gain, contents.activity_u_ratio)
         noticeable = COVERAGE_FACTOR * u_ratio
         if noticeable > NOT_OBSERVABLE_ABOVE:
             return self._silent(contents, _why_lost(sums))
@@ -151,6 +152,7 @@ class WitnessWindow:
             ratio_u=u_ratio,
             noticeable_ratio=noticeable,
             expected_counts=sum(found.source + found.background for found in sums),
+            counted_u=counted_u,
         )
 
     def _why_blind(self, contents: Contents) -> str:
@@ -263,13 +265,13 @@ def _weights(sums: list[_Sums]) -> list[float]:
     return [weight / total for weight in raw]
 
 
-def _combined_u(pairs: list[tuple[float, _Sums]]) -> float:
+def _combined_u(pairs: list[tuple[float, _Sums]]) -> tuple[float, float]:
+    """Return the u of the ratio without the common gain's share, and that share."""
     common = zip(*(found.u_common for _w, found in pairs), strict=True)
     weights = [w for w, _found in pairs]
-    return math.hypot(
-        *(w * found.u_own for w, found in pairs),
-        *(math.fsum(map(mul, weights, share)) for share in common),
-    )
+    background, gain, *others = (math.fsum(map(mul, weights, u)) for u in common)
+    own = (w * found.u_own for w, found in pairs)
+    return math.hypot(background, *others, *own), gain
 
 
 def _gain_u(terms: list[Term], age_s: float) -> tuple[float, float, float]:

@@ -3,8 +3,10 @@
 import hashlib
 from pathlib import Path
 
+from gateway.command_desk import assigned
 from schemas.commands import Assign, TakeFingerprint
-from schemas.records import Assigned, Birth, FingerprintStep, Released
+from schemas.contents import ReleasedGain
+from schemas.records import Birth, FingerprintStep, Released
 from tests.builders import GatewayChain, contents, limits
 from tests.gateway.station_rig import CONTAINERS, MINUTE_NS, Rig
 
@@ -31,10 +33,10 @@ class Journey:
     def birth(self) -> Birth:
         return Birth("test", bytes(32), self.container, self.digest, ())
 
-    def assign(self) -> None:
-        body = Assign(SHIPMENT, (VIAL,), limits(), self.digest)
+    def assign(self, gain: ReleasedGain | None = None) -> None:
+        body = Assign(SHIPMENT, (VIAL,), limits(), self.digest, gain=gain)
         self.rig.station.follow(body, is_loaded=False)
-        self.chain.append(Assigned(SHIPMENT, 1, (VIAL,), limits(), self.digest))
+        self.chain.append(assigned(body, 1))
 
     def release(self) -> None:
         self.rig.station.follow(None, is_loaded=False)

@@ -21,6 +21,7 @@ from tests.schemas.samples import (
     COMMANDS,
     CONTENTS,
     DIGEST,
+    GAIN,
     GATEWAY_SIGNER,
     PERSON_SIGNER,
     PLACES,
@@ -162,6 +163,9 @@ def command_cases() -> Iterator[Case]:
     placed = msgspec.structs.replace(assign, places=PLACES, route=PLACES)
     item = commands.seal_command(gateway, 8, until, placed, CLOUD_SIGNER)
     yield Case("assign with places", "optional parts", "Good", item)
+    gained = msgspec.structs.replace(assign, gain=GAIN)
+    item = commands.seal_command(gateway, 8, until, gained, CLOUD_SIGNER)
+    yield Case("assign with a gain", "optional parts", "Good", item)
     second = msgspec.structs.replace(CONTENTS, vial="V-2")
     nothing = msgspec.structs.replace(CONTENTS, activity_gbq=0.0)
     for name, why, contents in (

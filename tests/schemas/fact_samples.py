@@ -174,6 +174,18 @@ FACTS: Final[tuple[FactBody, ...]] = (
 
 # The same kinds with every field that may be left out.
 FULL_FACTS: Final[tuple[FactBody, ...]] = (
+    Decision(
+        SHIPMENT,
+        Subject.CONTAINER_GAIN,
+        UUID,
+        True,
+        "mean of three assays",
+        "pot-07",
+        1.021,
+        0.016,
+        0.98,
+        AT_NS,
+    ),
     Order(
         SHIPMENT,
         "O-88",

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from msgspec.structs import replace
+
 from schemas.estimates import (
     FINGERPRINT_METHOD,
     FUSED_METHOD,
@@ -31,6 +33,7 @@ from schemas.findings import (
 )
 from schemas.readings import Fix
 from schemas.records import (
+    Assigned,
     Body,
     Conditions,
     Fingerprint,
@@ -40,7 +43,17 @@ from schemas.records import (
     Position,
     Report,
 )
-from tests.schemas.samples import AT_NS, DETECTOR, DIGEST, ESTIMATE
+from tests.schemas.samples import (
+    AT_NS,
+    CONTENTS,
+    DETECTOR,
+    DIGEST,
+    ESTIMATE,
+    GAIN,
+    LIMITS,
+    SHIPMENT,
+    WITNESS,
+)
 
 SHOCK: Final = ShockFinding(
     handling=Handling.DROP,
@@ -118,6 +131,14 @@ FINGERPRINT: Final = FingerprintResult(
     reasons=("wrong vial, wrong container or wrong geometry",),
 )
 FURTHER: Final[tuple[tuple[str, Body], ...]] = (
+    (
+        "assigned with a gain",
+        Assigned(SHIPMENT, 4, (CONTENTS,), LIMITS, DIGEST, GAIN),
+    ),
+    (
+        "witness in shares",
+        Report(0, 1, (), (), (), witnesses=(replace(WITNESS, counted_u=0.009),)),
+    ),
     (
         "gap in a chain that was given up",
         Gap(3, 9, GapReason.DROPPED, DIGEST, bytes.fromhex("0102030405060708")),

@@ -21,6 +21,7 @@ from schemas.contents import (
     ProductionRoute,
     ProductLimits,
     ReferenceKind,
+    ReleasedGain,
 )
 from schemas.envelope import ZERO_DIGEST
 from schemas.estimates import (
@@ -143,6 +144,10 @@ WITNESS: Final = Witness(
     noticeable_ratio=0.031,
     expected_counts=18_350.2,
     reasons=("attitude",),
+)
+
+GAIN: Final = ReleasedGain(
+    UUID, "Lu-177", 1.021, 0.016, "assay 0190: CRC-55tR", "qa", AT_NS, AT_NS + 1
 )
 
 BODIES: Final[tuple[Body, ...]] = (
