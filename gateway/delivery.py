@@ -4,7 +4,9 @@ Lanes, in strict order:
 
 1. alarm: every alarm that is not receipted, oldest first.
 2. live: the newest records that a live page shows, while older ones still wait;
-   at most one message each ``live_interval_s``. They come again in their turn.
+   at most one message each ``live_interval_s``. It is repeated every
+   ``live_repeat_s``, a few times, until receipts cover it: the cloud may not have been
+   there yet. They come again in their turn.
 3. bulk: all other records, oldest first, up to 60 records or 64 KiB a message.
 
 A message is in flight until receipts cover its records; after a time-out what is
@@ -29,20 +31,19 @@ from random import Random
 from typing import Final, NamedTuple
 
 from gateway.flights import Flight, Progress, merged
+from gateway.live import newest_shown
 from gateway.outbox import Outbox, Priority, StoredRecord
 from gateway.pace import Pace
-from schemas.envelope import open_envelope
-from schemas.errors import MalformedError
 from schemas.receipts import Receipt
 from schemas.topics import Lane
-from schemas.wire import read_payload
 
 MAX_RECORDS: Final = 60
 MAX_RESENDS: Final = 16
 # What could not be read is tried again after this time; damage is told by tries.
 READ_AGAIN_S: Final = 1.0
-LIVE_KINDS: Final = frozenset({"report", "position", "heartbeat"})
 LIVE_DEPTH: Final = 64
+# After so many messages without a receipt a live value waits for a newer one.
+LIVE_TRIES: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class DeliveryTimes:
     """How delivery is paced; real time."""
 
     live_interval_s: float = 5.0
+    live_repeat_s: float = 2.0
     first_timeout_s: float = 5.0
     longest_timeout_s: float = 150.0
     window: int = 8
@@ -92,7 +94,6 @@ class Delivery:
         self._times = times
         self._progress = Progress(outbox.epoch)
         self._last_live_s: float | None = None
-        self._last_live_head = -1
         self._pace = Pace()
         self._read_again_s = -math.inf
 
@@ -227,7 +228,7 @@ class Delivery:
             return None
         due = [flight.due_s for flight in self._current().flights]
         if self._last_live_s is not None and self._is_live_wanted():
-            due.append(self._last_live_s + self._times.live_interval_s)
+            due.append(self._last_live_s + self._live_pause_s())
         if now_s < self._read_again_s:
             due = [self._read_again_s]
         return max(min(due) - now_s, 0.0) if due else None
@@ -302,26 +303,39 @@ class Delivery:
         return self._fly(Lane.ALARM, records, now_s) if records else None
 
     def _live(self, now_s: float) -> Message | None:
-        """Send the newest while others wait before them; no receipt is waited for."""
-        head = self._outbox.head_sequence
-        last_s = self._last_live_s
-        if last_s is not None and now_s - last_s < self._times.live_interval_s:
+        """Send the newest while others wait before them."""
+        last_s, progress = self._last_live_s, self._progress
+        if last_s is not None and now_s - last_s < self._live_pause_s():
             return None
         if not self._is_live_wanted():
             return None
-        self._last_live_s, self._last_live_head = now_s, head
-        newest: dict[str, StoredRecord] = {}
-        for record in self._outbox.latest(LIVE_DEPTH):
-            kind = _kind(record.sealed)
-            if kind in LIVE_KINDS:
-                newest.setdefault(kind, record)
-        return _message(Lane.LIVE, sorted(newest.values())) if newest else None
+        head = self._outbox.head_sequence
+        tries = progress.live_tries if head == progress.live_head else 0
+        self._last_live_s = now_s
+        progress.live_head, progress.live_tries = head, tries + 1
+        records = newest_shown(self._outbox.latest(LIVE_DEPTH))
+        progress.live = tuple(record.sequence for record in records)
+        return _message(Lane.LIVE, records) if records else None
+
+    def _is_live_repeated(self) -> bool:
+        """Whether what the last live message brought may have been lost."""
+        progress = self._progress
+        return 0 < progress.live_tries < LIVE_TRIES and bool(
+            self._wanted(progress.live)
+        )
+
+    def _live_pause_s(self) -> float:
+        times = self._times
+        is_repeated = self._is_live_repeated()
+        return times.live_repeat_s if is_repeated else times.live_interval_s
 
     def _is_live_wanted(self) -> bool:
         """Whether there is a newer value, and more before it than a message takes."""
+        if self._is_live_repeated():
+            return True
         head = self._outbox.head_sequence
         first = max(self._progress.cursor, self._outbox.watermark + 1)
-        if head == self._last_live_head or first > head:
+        if head == self._progress.live_head or first > head:
             return False
         is_full = len(self._progress.flying(Lane.BULK)) >= self._times.window
         return (
@@ -372,10 +386,3 @@ class Delivery:
 def _message(lane: Lane, records: list[StoredRecord]) -> Message:
     sequences = tuple(record.sequence for record in records)
     return Message(lane, sequences, b"".join(record.sealed for record in records))
-
-
-def _kind(sealed: bytes) -> str:
-    try:
-        return str(read_payload(open_envelope(sealed).payload).get("kind"))
-    except MalformedError:
-        return ""

@@ -25,7 +25,9 @@ class Progress:
     """What is known of one epoch's delivery.
 
     ``cursor`` is the first sequence that the bulk lane has not sent; ``held`` are
-    ranges above the watermark that need not be sent, in order and apart.
+    ranges above the watermark that need not be sent, in order and apart; ``live`` are
+    the records of the last live message, ``live_head`` the head at that time, and
+    ``live_tries`` how often they were sent.
     """
 
     epoch: bytes
@@ -34,6 +36,9 @@ class Progress:
     resends: list[tuple[int, int]] = field(default_factory=list)
     flights: list[Flight] = field(default_factory=list)
     is_mismatched: bool = False
+    live: tuple[int, ...] = ()
+    live_head: int = -1
+    live_tries: int = 0
 
     def end_of_held(self, sequence: int) -> int | None:
         """Return the end of the held range that ``sequence`` is in."""
@@ -62,6 +67,7 @@ class Progress:
         self.flights.clear()
         self.held = ()
         self.cursor = 0
+        self.live, self.live_head = (), -1
 
 
 def merged(ranges: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from gateway.delivery import LIVE_KINDS, Delivery
+from gateway.delivery import Delivery
 from gateway.errors import ConfigError
+from gateway.live import LIVE_KINDS
 from gateway.orders import Orders
 from gateway.outbox import Outbox, OutboxLimits
 from gateway.sealing import KEPT_KINDS, Sealer

@@ -142,7 +142,9 @@ def test_live_is_paced_and_only_while_behind(outbox: Outbox) -> None:
     fill(outbox, 600)
     add(outbox, HEARTBEAT)
     outbox.commit()
-    assert [one.lane for one in drain(delivery)].count(Lane.LIVE) == 1
+    (live,) = (one for one in drain(delivery) if one.lane is Lane.LIVE)
+    held = tuple((one, one) for one in live.sequences)
+    delivery.take_receipt(receipt(outbox.epoch, None, None, held), 0.5)
     add(outbox, HEARTBEAT)
     outbox.commit()
     assert drain(delivery, 4.9) == []
@@ -157,6 +159,40 @@ def test_live_is_paced_and_only_while_behind(outbox: Outbox) -> None:
     add(outbox, HEARTBEAT)
     outbox.commit()
     assert [one.lane for one in drain(delivery, 2000.0)] == [Lane.BULK]
+
+
+def _times_of_live(delivery: Delivery, until_s: float) -> list[float]:
+    """Return when live messages are sent to a cloud that says nothing."""
+    found, now_s = [], 0.0
+    while now_s < until_s:
+        found += [now_s for one in drain(delivery, now_s) if one.lane is Lane.LIVE]
+        now_s += max(delivery.wait_s(now_s) or until_s, 0.01)
+    return found
+
+
+def test_a_live_value_is_repeated_until_a_receipt_covers_it(outbox: Outbox) -> None:
+    delivery = connected(outbox)
+    fill(outbox, 600)
+    add(outbox, HEARTBEAT)
+    outbox.commit()
+    sent_s = _times_of_live(delivery, 60.0)
+    assert sent_s == pytest.approx([0.0, 2.0, 4.0, 6.0, 8.0, 10.0], abs=0.05)
+    # Another connection begins anew, although there is no newer value.
+    delivery.connected(60.0)
+    (live,) = (one for one in drain(delivery, 60.0) if one.lane is Lane.LIVE)
+    assert live.sequences == (600,)
+    delivery.take_receipt(receipt(outbox.epoch, None, None, ((600, 600),)), 60.5)
+    assert Lane.LIVE not in {one.lane for one in drain(delivery, 70.0)}
+
+
+def test_few_records_are_shown_though_their_messages_are_lost(outbox: Outbox) -> None:
+    delivery = connected(outbox)
+    fill(outbox, 100)
+    add(outbox, HEARTBEAT)
+    outbox.commit()
+    drain(delivery)
+    (again,) = drain(delivery, 2.0)
+    assert (again.lane, again.sequences) == (Lane.LIVE, (100,))
 
 
 def test_at_most_a_window_is_in_flight(outbox: Outbox) -> None:
