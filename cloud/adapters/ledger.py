@@ -50,20 +50,10 @@ BUSY_TIMEOUT_S: Final = 10.0
 _WRITES: Final = "dosetrail_writes"
 
 _entries = tables.entries
-_ENTRY_COLUMNS: Final = (
-    _entries.c.position,
-    _entries.c.kind,
-    _entries.c.subject,
-    _entries.c.epoch,
-    _entries.c.sequence,
-    _entries.c.digest,
-    _entries.c.sealed,
-    _entries.c.received_at_ns,
-)
 _HEAD: Final = sql.select(sql.func.max(_entries.c.position))
 # Followers ask this many times a second; a statement costs more than the rows of it.
 _AFTER: Final = (
-    sql.select(*_ENTRY_COLUMNS)
+    sql.select(*tables.ENTRY_COLUMNS)
     .where(_entries.c.position > sql.bindparam("after"))
     .order_by(_entries.c.position)
     .limit(sql.bindparam("most"))
@@ -243,7 +233,7 @@ class SqlLedger:
         self, gateway: str, epoch: bytes, from_sequence: int, to_sequence: int
     ) -> list[LedgerEntry]:
         """See :meth:`cloud.ports.Ledger.entries_of`."""
-        query = sql.select(*_ENTRY_COLUMNS).where(
+        query = sql.select(*tables.ENTRY_COLUMNS).where(
             _at(EntryKind.RECORD, gateway, epoch),
             _entries.c.sequence.between(from_sequence, to_sequence),
         )
@@ -251,12 +241,16 @@ class SqlLedger:
 
     def facts(self) -> list[LedgerEntry]:
         """See :meth:`cloud.ports.Ledger.facts`."""
-        query = sql.select(*_ENTRY_COLUMNS).where(_entries.c.kind == EntryKind.FACT)
+        query = sql.select(*tables.ENTRY_COLUMNS).where(
+            _entries.c.kind == EntryKind.FACT
+        )
         return self._entries(query.order_by(_entries.c.position))
 
     def commands(self, gateway: str | None = None) -> list[LedgerEntry]:
         """See :meth:`cloud.ports.Ledger.commands`."""
-        query = sql.select(*_ENTRY_COLUMNS).where(_entries.c.kind == EntryKind.COMMAND)
+        query = sql.select(*tables.ENTRY_COLUMNS).where(
+            _entries.c.kind == EntryKind.COMMAND
+        )
         if gateway is not None:
             query = query.where(_entries.c.subject == gateway)
         return self._entries(query.order_by(_entries.c.position))

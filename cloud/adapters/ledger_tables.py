@@ -37,6 +37,17 @@ entries = sql.Table(
     sql.UniqueConstraint("kind", "subject", "epoch", "sequence", name="identity"),
     sqlite_autoincrement=True,
 )
+# What a :class:`cloud.ports.LedgerEntry` is made of.
+ENTRY_COLUMNS: Final = (
+    entries.c.position,
+    entries.c.kind,
+    entries.c.subject,
+    entries.c.epoch,
+    entries.c.sequence,
+    entries.c.digest,
+    entries.c.sealed,
+    entries.c.received_at_ns,
+)
 
 ranges = sql.Table(
     "ranges",
