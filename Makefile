@@ -4,7 +4,8 @@
 #   make run ARGS=--once           one accelerated journey with its arrival report
 #   make run ARGS="--once --replay FOLDER"
 #   make test                      everything that CI runs
-#   make prove SEEDS="6 7 8"       the rigs of tests/faults, then disturbed journeys
+#   make prove                     the rigs of tests/faults at full size, an hour
+#   make journeys SEEDS="6 7 8"    disturbed journeys, one for each seed
 
 ARGS ?=
 SEEDS ?= 1 2 3 4 5
@@ -12,7 +13,7 @@ BIN := .venv/bin
 # Two files at a time; whole journeys, which take longest, are begun first.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: setup check test run bench prove clean
+.PHONY: setup check test run bench prove journeys clean
 
 run: .venv/.run
 	@$(BIN)/python -m cloud demo $(ARGS)
@@ -36,9 +37,12 @@ bench: .venv/.dev
 	    echo "== $$bench"; $(BIN)/python "$$bench" $(ARGS) || exit 1; \
 	done
 
-# ARGS=--scale=0.1 for a taste of the rigs, ARGS="--only NAME" for one of them.
+# ARGS=--plan for what it takes, ARGS=--scale=0.1 for a taste, ARGS="--only NAME" for
+# one rig or another group.
 prove: .venv/.dev
 	$(BIN)/python -m tests.faults.prove $(ARGS)
+
+journeys: .venv/.dev
 	$(BIN)/python -m tests.estimator.referees
 	@for seed in $(SEEDS); do \
 	    echo "== seed $$seed"; \

@@ -5,7 +5,8 @@ process, fed through a pty with one reading of light after the other and set to 
 report per reading; a mosquitto from .servers; this process subscribes
 and sends receipts twice a second. Prints
 
-- records/s that were sealed, durable and delivered, with the gateway's share of a core
+- records/s that were sealed, durable and delivered, with the gateway's share of a core:
+  as fast as it reads, and at a rate that is asked of it
 - latency from the write to the pty to the subscriber at 50 Hz
 - readings lost at 200 Hz
 - seconds from plugging a cable in again to the first reading at the subscriber
@@ -30,6 +31,7 @@ from schemas.envelope import digest, open_envelope, split_sequence
 from schemas.receipts import Receipt, seal_receipt
 from schemas.records import Report, read_record
 from schemas.topics import Lane, filters_up, topic
+from tests.faults.rig import Finding, conclude
 from tests.faults.site import mosquitto
 from tests.gateway.agent_rig import CLOUD, GATEWAY, NOW_NS, World
 from tests.gateway.board_encoder import LIGHT, frame
@@ -37,7 +39,11 @@ from tests.servers import running
 
 RECEIPT_EVERY_S = 0.5
 PATIENCE_S = 120.0
+FULL_S = 10.0
 QUEUE_LIMIT = 10_000
+# What is asked, and the rate at which it is asked.
+MOST_P50_MS, MOST_REPLUG_S, LEAST_PER_S = 50.0, 2.0, 2000.0
+STEADY_HZ, AT_ONCE = 2200.0, 22
 
 
 @dataclass
@@ -151,6 +157,30 @@ class Bench:
             "records_per_cpu_s": count / busy_s,
         }
 
+    def _steadily(self, seconds: float) -> int:
+        began_s, count = time.monotonic(), 0
+        while count < STEADY_HZ * seconds:
+            time.sleep(max(began_s + count / STEADY_HZ - time.monotonic(), 0.0))
+            data = b"".join(self.next_frame()[1] for _ in range(AT_ONCE))
+            os.write(self.world.cable.master, data)
+            count += AT_ONCE
+        return count
+
+    async def steady(self, seconds: float) -> dict[str, float]:
+        """Feed at the rate that is asked; the share of a core until all is there."""
+        known, cpu_s = len(self.subscriber.arrived_s), self.cpu_s()
+        began_s = time.monotonic()
+        count = await asyncio.to_thread(self._steadily, seconds)
+        await self.subscriber.has(known + count)
+        busy_s = self.cpu_s() - cpu_s
+        took_s = max(self.subscriber.arrived_s.values()) - began_s
+        arrived = len(self.subscriber.arrived_s) - known
+        return {
+            "steady_delivered_per_s": arrived / took_s,
+            "steady_undelivered": count - arrived,
+            "steady_cpu_share": busy_s / took_s,
+        }
+
     async def paced(self, rate_hz: float, seconds: float) -> dict[str, float]:
         """Feed at a rate; return latencies in ms, and what was lost."""
         sent_s: dict[int, float] = {}
@@ -221,9 +251,53 @@ async def measure(seconds: float) -> dict[str, float]:
                 for name, value in (await bench.paced(rate_hz, seconds)).items():
                     found[f"at_{rate_hz}_hz_{name}"] = value
             found["replug_to_first_reading_s"] = await bench.replug()
+            found |= await bench.steady(seconds)
             found |= await bench.throughput(seconds)
             found["board_frames_lost"] = bench.subscriber.lost
     return found
+
+
+def findings(found: dict[str, float], *, is_full: bool) -> list[Finding]:
+    """Say what was asked and what was measured."""
+    share = found["steady_cpu_share"]
+    lost = found["at_50_hz_lost"] + found["at_200_hz_lost"]
+    asked = "a record for each reading, pty to subscriber: "
+    throughput = (
+        f"fed at {STEADY_HZ:.0f}/s: {found['steady_delivered_per_s']:,.0f}/s sealed, "
+        f"durable and delivered on {share:.2f} of a core, "
+        f"{found['steady_undelivered']:.0f} missing; as fast as it reads: "
+        f"{found['records_per_s']:,.0f}/s sealed and durable on "
+        f"{found['cpu_share']:.2f}, {found['delivered_per_s']:,.0f}/s delivered, "
+        f"{found['undelivered']:.0f} missing"
+    )
+    latency = (
+        f"at 50 Hz p50 {found['at_50_hz_p50_ms']:.1f} ms, p99 "
+        f"{found['at_50_hz_p99_ms']:.1f} ms; at 200 Hz p50 "
+        f"{found['at_200_hz_p50_ms']:.1f} ms; {lost:.0f} lost; first reading "
+        f"{found['replug_to_first_reading_s']:.2f} s after the plug"
+    )
+    return [
+        Finding(
+            "gateway throughput",
+            f"{asked}at least 2,000 records/s sealed, durable and delivered on less "
+            "than one core",
+            throughput,
+            found["steady_delivered_per_s"] >= LEAST_PER_S
+            and share < 1.0
+            and found["steady_undelivered"] == found["undelivered"] == 0,
+            is_full,
+        ),
+        Finding(
+            "gateway latency",
+            f"{asked}p50 below 50 ms at 50 Hz, no loss at 200 Hz, first good frame "
+            "within 2 s of a replug",
+            latency,
+            found["at_50_hz_p50_ms"] < MOST_P50_MS
+            and lost == 0
+            and found["replug_to_first_reading_s"] <= MOST_REPLUG_S,
+            is_full,
+        ),
+    ]
 
 
 def main() -> int:
@@ -233,12 +307,16 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=10.0, help="for each rate")
     chosen = parser.parse_args()
     found = asyncio.run(measure(chosen.seconds))
+    judged = findings(found, is_full=chosen.seconds >= FULL_S)
     if chosen.json:
         rounded = {name: round(value, 3) for name, value in found.items()}
-        sys.stdout.write(json.dumps({"bench": "gateway", **rounded}) + "\n")
+        rows = [one._asdict() for one in judged]
+        said = {"bench": "gateway", **rounded, "findings": rows}
+        sys.stdout.write(json.dumps(said) + "\n")
         return 0
     for name, value in found.items():
         sys.stdout.write(f"{name:<32}{value:>12.2f}\n")
+    conclude(judged, as_json=False)
     return 0
 
 

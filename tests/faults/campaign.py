@@ -11,15 +11,19 @@ Json = object
 class Rig(NamedTuple):
     """One rig of the campaign; ``name`` where that is not its module's.
 
-    ``sizes`` are its size options at full size; ``is_timed`` says that it measures
-    time or space of the machine, so that nothing may run beside it; ``read`` makes
-    findings of what it printed.
+    ``sizes`` are its size options at full size; ``minutes`` is what that takes on two
+    cores that are otherwise idle, and ``cores`` how many it keeps busy. ``is_timed``
+    says that it measures time or space of the machine, so that nothing may run beside
+    it; ``read`` makes findings of what it printed.
     """
 
     module: str
     sizes: tuple[tuple[str, float], ...]
     name: str = ""
+    minutes: float = 1.0
+    cores: float = 1.0
     is_timed: bool = False
+    group: str = "faults"
     package: str = "tests.faults"
     read: Callable[[Json, bool], Iterator[Finding]] | None = None
 
@@ -121,38 +125,85 @@ def mutant_findings(printed: Json, is_full: bool) -> Iterator[Finding]:
     )
 
 
+_BENCH: Final = "tests.benchmarks"
+_DETECTION: Final = "tests.detection"
+
 RIGS: Final = (
-    Rig("power_cuts", (("cuts", 10_000),), read=power_findings),
-    Rig("kill_nine", (("kills", 10_000), ("whole", 0)), "kill_nine_forks"),
-    Rig("kill_nine", (("kills", 0), ("whole", 500)), "kill_nine_whole"),
-    Rig("servers_killed", (("broker", 100), ("ingest", 100), ("influx", 50))),
-    Rig("calls_fail", (("calls", 500),)),
-    Rig("outage", (("hours", 72),)),
-    Rig("full_disk", (("seconds", 30),)),
-    Rig("cable_pulls", (("pulls", 1_000),)),
-    Rig("ext4_cuts", (("cuts", 2_000),)),
-    Rig("serial_noise", (("mb", 1_000),)),
-    Rig("clock_steps", (("boots", 400),)),
-    Rig("quota", (("days", 30),)),
-    Rig("simulation", (("seeds", 1_000),), read=simulation_findings),
-    Rig("mutants", (("seeds", 50),), read=mutant_findings),
+    Rig("outage", (("hours", 72),), minutes=3.5, is_timed=True),
     Rig(
         "receipt_latency",
         (("gateways", 1_000), ("seconds", 60)),
+        minutes=1.7,
         is_timed=True,
     ),
-    Rig("disk_bytes", (("records", 2_400),), is_timed=True),
-    Rig("opening", (("mib", 256),), is_timed=True),
-    Rig("api_cases", (("cases", 10_000),)),
-    Rig("soak", (("warm-up-s", 600), ("watch-s", 1200))),
-    Rig("bench_activity", (("runs", 4_000),), package="tests.benchmarks"),
-    Rig("bench_robustness", (("runs", 4_000),), package="tests.benchmarks"),
+    Rig("bench_gateway", (("seconds", 10),), is_timed=True, package=_BENCH),
+    Rig("opening", (("mib", 256),), minutes=0.4, is_timed=True),
+    Rig("disk_bytes", (("records", 2_400),), minutes=0.1, is_timed=True),
+    Rig("soak", (("warm-up-s", 600), ("watch-s", 1200)), minutes=31, cores=0.1),
+    Rig(
+        "kill_nine",
+        (("kills", 10_000), ("whole", 0)),
+        "kill_nine_forks",
+        minutes=27,
+        cores=0.8,
+    ),
+    Rig(
+        "simulation",
+        (("seeds", 1_000),),
+        minutes=26,
+        read=simulation_findings,
+    ),
+    Rig(
+        "kill_nine",
+        (("kills", 0), ("whole", 500)),
+        "kill_nine_whole",
+        minutes=20,
+    ),
+    Rig(
+        "servers_killed",
+        (("broker", 100), ("ingest", 100), ("influx", 50)),
+        minutes=14,
+        cores=0.5,
+    ),
+    Rig("ext4_cuts", (("cuts", 2_000),), minutes=4),
+    Rig("cable_pulls", (("pulls", 1_000),), minutes=4, cores=0.5),
+    Rig("calls_fail", (("calls", 500),), minutes=3),
+    Rig("mutants", (("seeds", 50),), minutes=2.3, read=mutant_findings),
+    Rig("power_cuts", (("cuts", 10_000),), minutes=2, read=power_findings),
+    Rig("full_disk", (("seconds", 30),), minutes=1.4, cores=0.2),
+    Rig("clock_steps", (("boots", 400),), minutes=0.7),
+    Rig("quota", (("days", 30),), minutes=0.7),
+    Rig("serial_noise", (("mb", 1_000),), minutes=0.6),
+    Rig("api_cases", (("cases", 10_000),), minutes=6, group="interface"),
+    Rig(
+        "bench_activity",
+        (("runs", 4_000),),
+        minutes=65,
+        group="estimates",
+        package=_BENCH,
+    ),
+    Rig(
+        "bench_robustness",
+        (("runs", 4_000),),
+        minutes=30,
+        group="estimates",
+        package=_BENCH,
+    ),
     Rig(
         "figures",
         (("days", 5_000), ("trials", 400)),
         "detection",
-        package="tests.detection",
+        minutes=30,
+        group="estimates",
+        package=_DETECTION,
     ),
-    Rig("bench_srs", (), is_timed=True, package="tests.benchmarks"),
-    Rig("bench_shock", (("events", 2_000), ("drops", 400)), package="tests.benchmarks"),
+    Rig("bench_srs", (), is_timed=True, group="estimates", package=_BENCH),
+    Rig(
+        "bench_shock",
+        (("events", 2_000), ("drops", 400)),
+        minutes=5,
+        group="estimates",
+        package=_BENCH,
+    ),
 )
+GROUPS: Final = tuple(dict.fromkeys(rig.group for rig in RIGS))

@@ -1,13 +1,16 @@
 """Runs the rigs at full size and keeps what they found in PROOF.md.
 
-    make prove                                     the whole campaign
-    make prove ARGS="--only ext4_cuts kill_nine"   some rigs; the others keep their rows
-    make prove ARGS="--scale 0.1"                  a taste
+    make prove                                   the campaign against faults
+    make prove ARGS="--only estimates"           another group: of the estimates
+    make prove ARGS="--only ext4_cuts mutants"   some rigs; the others keep their rows
+    make prove ARGS="--scale 0.1"                a taste
+    make prove ARGS=--plan                       what would run, and for how long
 
-Rigs that measure time run alone, the others two at a time. Every rig's newest finding
-is kept in ``tests/faults/figures.json`` with its date, commit, machine and load as
-soon as the rig has ended, so that a campaign that was broken off loses nothing; the
-table between the two markers of PROOF.md is written from there.
+Rigs that measure time run alone and first, then the others as they fit on two cores.
+Every rig's newest finding is kept in ``tests/faults/figures.json`` with its date,
+commit, machine and load as soon as the rig has ended, so that a campaign that was
+broken off loses nothing; the table between the two markers of PROOF.md is written from
+there. A rig that fails, or hangs, costs its own figures only.
 """
 
 import argparse
@@ -17,15 +20,15 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final
 
-from tests.faults.campaign import RIGS, Rig
+from tests.faults.campaign import GROUPS, RIGS, Rig
 from tests.faults.rig import CANNOT_RUN, Finding, print_progress
+from tests.faults.side_by_side import CORES, in_order, limit_s, run_all, run_limited
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PROOF: Final = ROOT / "PROOF.md"
@@ -61,13 +64,7 @@ def run_rig(rig: Rig, scale: float) -> bool:
     words = rig.arguments(scale)
     print_progress("== python " + " ".join(words))
     started_s, load = time.monotonic(), os.getloadavg()[0]
-    done = subprocess.run(
-        [sys.executable, *words, "--json"],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
+    done = run_limited([sys.executable, *words, "--json"], ROOT, limit_s(rig))
     row: Row = {
         "command": "python " + " ".join(words),
         "minutes": round((time.monotonic() - started_s) / 60, 1),
@@ -76,7 +73,7 @@ def run_rig(rig: Rig, scale: float) -> bool:
         "load": round(max(load, os.getloadavg()[0]), 1),
         "machine": machine(),
     }
-    findings = _findings(rig, done, is_full=scale >= 1)
+    findings = _findings(rig, *done, is_full=scale >= 1)
     keep({one.figure: row | one._asdict() for one in findings}, instead_of=rig.called)
     for one in findings:
         print_progress(f"{one.figure}: {'held' if one.is_held else 'NOT HELD'}")
@@ -84,14 +81,22 @@ def run_rig(rig: Rig, scale: float) -> bool:
 
 
 def _findings(
-    rig: Rig, done: subprocess.CompletedProcess[str], *, is_full: bool
+    rig: Rig, status: int | None, printed: str, *, is_full: bool
 ) -> list[Finding]:
-    lines = done.stdout.strip().splitlines()
-    if lines and done.returncode in (0, 1):
-        return rig.findings(json.loads(lines[-1]), is_full=is_full)
-    what = "cannot run on this machine"
-    if done.returncode != CANNOT_RUN:
-        what = f"ended with status {done.returncode} and no figures"
+    lines = printed.strip().splitlines()
+    what = f"ended with status {status} and no figures"
+    if lines and status in (0, 1):
+        try:
+            found = rig.findings(json.loads(lines[-1]), is_full=is_full)
+        except (ValueError, KeyError, TypeError) as error:
+            what = f"printed what are no figures: {error!r}"
+        else:
+            if found:
+                return found
+    elif status == CANNOT_RUN:
+        what = "cannot run on this machine"
+    elif status is None:
+        what = f"was given up after {limit_s(rig) / 60:.0f} min"
     asked = f"the rig {rig.module}"
     return [Finding(rig.called, asked, what, is_held=False, is_full=False)]
 
@@ -148,6 +153,19 @@ def write(lines: list[str]) -> None:
     PROOF.write_text("\n".join([before + BEGIN, "", *lines, "", END]) + after, "utf-8")
 
 
+def plan(rigs: Sequence[Rig]) -> str:
+    """Say what runs, in order, and for how long on two idle cores."""
+    rows = [
+        f"{rig.called:18}{rig.minutes:6.1f} min  "
+        + ("alone" if rig.is_timed else f"{rig.cores:.1f} cores")
+        for rig in in_order(rigs)
+    ]
+    alone = sum(rig.minutes for rig in rigs if rig.is_timed)
+    busy = sum(rig.minutes * rig.cores for rig in rigs if not rig.is_timed)
+    total = f"{alone:.0f} min alone and {busy:.0f} min of one core"
+    return "\n".join([*rows, f"{total}: {alone + busy / 2:.0f} min at best"])
+
+
 def main() -> int:
     """Run all rigs, or some, and write what they found."""
     names = [rig.called for rig in RIGS]
@@ -155,20 +173,22 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--scale", type=float, default=1.0, help="part of full size")
-    parser.add_argument("--only", nargs="+", choices=names, default=names)
+    parser.add_argument(
+        "--only", nargs="+", choices=[*GROUPS, *names], default=["faults"]
+    )
     parser.add_argument("--one-at-a-time", action="store_true", help="a busy machine")
+    parser.add_argument("--plan", action="store_true", help="only say what would run")
     parser.add_argument("--table", action="store_true", help="only write the table")
     given = parser.parse_args()
     if given.table:
         keep({})
         return 0
-    chosen = [rig for rig in RIGS if rig.called in given.only]
-    together = [rig for rig in chosen if not rig.is_timed]
-    alone = [rig for rig in chosen if rig.is_timed]
+    chosen = [rig for rig in RIGS if {rig.called, rig.group} & set(given.only)]
+    print_progress(plan(chosen))
+    if given.plan:
+        return 0
     run = partial(run_rig, scale=given.scale)
-    with ThreadPoolExecutor(1 if given.one_at_a_time else 2) as pool:
-        held = list(pool.map(run, together))
-    held += [run(rig) for rig in alone]
+    held = run_all(chosen, run, 0.0 if given.one_at_a_time else CORES)
     return int(not all(held))
 
 
