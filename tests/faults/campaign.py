@@ -167,7 +167,7 @@ RIGS: Final = (
     ),
     Rig("ext4_cuts", (("cuts", 2_000),), minutes=4),
     Rig("cable_pulls", (("pulls", 1_000),), minutes=4, cores=0.5),
-    Rig("calls_fail", (("calls", 500),), minutes=3),
+    Rig("calls_fail", (("calls", 500),), minutes=4),
     Rig("mutants", (("seeds", 50),), minutes=2.3, read=mutant_findings),
     Rig("power_cuts", (("cuts", 10_000),), minutes=2, read=power_findings),
     Rig("full_disk", (("seconds", 30),), minutes=1.4, cores=0.2),
