@@ -4,9 +4,9 @@ Lanes, in strict order:
 
 1. alarm: every alarm that is not receipted, oldest first.
 2. live: the newest records that a live page shows, while older ones still wait;
-   at most one message each ``live_interval_s``. It is repeated every
-   ``live_repeat_s``, a few times, until receipts cover it: the cloud may not have been
-   there yet. They come again in their turn.
+   at most one message each ``live_interval_s``, and the same again, a few times, each
+   ``live_repeat_s`` until receipts cover it: the cloud may not have been there yet.
+   These records come once more in their turn.
 3. bulk: all other records, oldest first, up to 60 records or 64 KiB a message.
 
 A message is in flight until receipts cover its records; after a time-out what is
