@@ -19,8 +19,8 @@ from cloud.web.estimating import centre_of
 from cloud.windows import is_in_reach
 from schemas.centre import ContainerReturn, Disposal
 from schemas.errors import UnknownWordError
-from schemas.facts import Acceptance, Assay, Decision, Fact, Survey
-from schemas.shipping import Occasion, Subject
+from schemas.facts import Acceptance, Assay, Fact, Survey
+from schemas.shipping import Occasion
 from schemas.transport import USUAL_RULES, rule_set
 
 _STILL_HERE: Final = (Phase.ORDERED, Phase.PACKED)
@@ -35,8 +35,6 @@ class Assayed:
     compared: Comparison
     proposal: GainProposal | None
     previous_ratio: float | None
-    decision: Decision | None
-    decided_by: str | None
     release: Release | None
 
 
@@ -148,36 +146,16 @@ def _assayed(situation: Situation) -> Assayed | None:
         return None
     if compared is None:
         return None
-    decision = _gain_decision(shipment.facts, fact)
+    decided = [
+        one for one in releases(shipment) if one.decision.of_fact == fact.header.fact
+    ]
     return Assayed(
         fact,
         compared,
         propose_gain(compared, situation.statement.witness),
         previous_ratio(shipment),
-        None if decision is None else decision[0],
-        None if decision is None else decision[1],
-        _release(shipment, fact),
+        decided[-1] if decided else None,
     )
-
-
-def _release(shipment: Shipment, assay: Fact) -> Release | None:
-    found = [
-        one
-        for one in releases(shipment)
-        if isinstance(one.decision.body, Decision)
-        and one.decision.body.of_fact == assay.header.fact
-    ]
-    return found[-1] if found else None
-
-
-def _gain_decision(facts: tuple[Fact, ...], assay: Fact) -> tuple[Decision, str] | None:
-    found = None
-    for fact in facts:
-        body = fact.body
-        is_ours = isinstance(body, Decision) and body.about is Subject.CONTAINER_GAIN
-        if isinstance(body, Decision) and is_ours and body.of_fact == assay.header.fact:
-            found = (body, fact.header.author)
-    return found
 
 
 def _left(shipment: Shipment) -> Left | None:

@@ -185,17 +185,18 @@ def _assayed(found: Assayed | None) -> AssayedMessage | None:
 def _gain(found: Assayed) -> GainMessage | None:
     if found.proposal is None:
         return None
-    gain = found.release.gain if found.release else None
+    release = found.release
+    gain = release.gain if release else None
     return GainMessage(
         gain_ratio=found.proposal.gain_ratio,
         gain_ratio_u=found.proposal.gain_ratio_u,
         previous_gain_ratio=found.previous_ratio,
-        released_by=found.decided_by,
-        is_released=found.decision.released if found.decision else None,
+        released_by=release.fact.header.author if release else None,
+        is_released=release.decision.released if release else None,
         in_force_ratio=gain.gain_ratio if gain else None,
         in_force_ratio_u=gain.gain_ratio_u if gain else None,
         due_at=text_of(gain.due_at_ns) if gain else None,
-        not_used_because=found.release.why_not if found.release else None,
+        not_used_because=release.why_not if release else None,
     )
 
 

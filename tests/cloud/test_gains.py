@@ -109,6 +109,7 @@ def test_from_the_assay_to_the_gateway_s_second_line(tmp_path: Path) -> None:
     assert shown(world)["not_used_because"] is None
     page = world.call("GET", f"/shipments/{SHIPMENT}").text
     assert "The next assignment of this container carries it: 1.060" in page
+    assert "of the model's own, until 2027-09-24." in page
     look_at_the_trail(world)
     body = follow_the_next(world, tmp_path, released)
     assert body.gain is not None
@@ -179,6 +180,18 @@ def test_a_correction_takes_it_back(tmp_path: Path) -> None:
     fact = say(world, world.cast.producer, decision(assay), 60)
     wrong = Correction(SHIPMENT, fact, CorrectionReason.INCORRECT_DATA, "wrong meter")
     say(world, world.cast.producer, wrong, 120)
+    assert carried(world) is None
+
+
+def test_a_later_decision_not_to_release_takes_it_back(tmp_path: Path) -> None:
+    world, assay = arrived(tmp_path)
+    say(world, world.cast.producer, decision(assay), 60)
+    say(world, world.cast.producer, decision(assay, released=False), 120)
+    assert (shown(world)["is_released"], shown(world)["in_force_ratio"]) == (
+        False,
+        None,
+    )
+    assert "Not released, producer" in world.call("GET", f"/shipments/{SHIPMENT}").text
     assert carried(world) is None
 
 
@@ -283,6 +296,19 @@ def test_the_newest_release_holds_until_it_is_due_and_for_its_own() -> None:
     other = msgspec.structs.replace(builders.consignment(), container_digest=bytes(32))
     at_ns = ARRIVED_NS + HOUR_NS
     assert gain_in_force(told.fold.all(), other, "Lu-177", at_ns) is None
+
+
+def test_a_refusal_takes_back_what_was_released_before_it_only() -> None:
+    told = Told()
+    told.release(60)
+    told.release(120, released=False)
+    assert told.ratio(later_ns=90 * SECOND_NS) == pytest.approx(1.06)
+    assert told.ratio() is None
+    told.release(180, gain_ratio=1.02)
+    assert told.ratio() == pytest.approx(1.02)
+    # What nothing acts on takes nothing back either.
+    told.release(240, container="CT-2")
+    assert told.ratio() == pytest.approx(1.02)
 
 
 def test_a_gain_on_top_of_a_released_one_is_to_the_model_s_own() -> None:
