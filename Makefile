@@ -43,7 +43,6 @@ prove: .venv/.dev
 	$(BIN)/python -m tests.faults.prove $(ARGS)
 
 journeys: .venv/.dev
-	$(BIN)/python -m tests.estimator.referees
 	@for seed in $(SEEDS); do \
 	    echo "== seed $$seed"; \
 	    $(BIN)/python -m cloud demo --once --disturb 5 --seed "$$seed" || exit 1; \

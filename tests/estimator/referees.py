@@ -1,6 +1,7 @@
 """Heavy referees of the estimator, and the values of theirs that are frozen.
 
     python -m tests.estimator.referees             compare, print a table
+    python -m tests.estimator.referees --json      the finding in the last line, as JSON
     python -m tests.estimator.referees --freeze    write frozen.json anew
 
 The posterior is written out here once more with numpy over all bins; iminuit finds
@@ -29,6 +30,7 @@ from gateway.estimator.fusion import fit
 from gateway.estimator.journal import Journal, cosmic_growth
 from gateway.estimator.model import ForwardModel
 from tests.estimator.worlds import LU177, LU177M, World, model
+from tests.faults.rig import Finding, conclude
 
 Floats = NDArray[np.float64]
 
@@ -36,6 +38,7 @@ FROZEN = Path(__file__).with_name("frozen.json")
 HOURS = (0.1, 1.0, 6.0, 24.0, 240.0)
 PARENTS = ("Ac-225", "Ra-223", "Pb-212", "Th-227", "Lu-177m")
 N_JOURNEYS = 20
+MOST_APART = 0.1  # in standard deviations of the posterior
 
 
 def journey(number: int) -> tuple[ForwardModel, Journal]:
@@ -220,6 +223,7 @@ def main() -> int:
     """Compare, print, and freeze if asked."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--freeze", action="store_true")
+    parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     found, worst = [], 0.0
     print(
@@ -248,8 +252,18 @@ def main() -> int:
     if arguments.freeze:
         frozen = {"iminuit": found, "chains": {p: chain(p) for p in PARENTS}}
         FROZEN.write_text(json.dumps(frozen, indent=1) + "\n")
-    print(f"worst {worst:.4f}, allowed 0.1 (deviations at twice their size)")
-    return 0 if worst <= 0.1 else 1
+    return conclude([_finding(worst)], as_json=arguments.json)
+
+
+def _finding(worst: float) -> Finding:
+    return Finding(
+        "S8 referee",
+        "fused number within 0.1 standard deviations of a whitened iminuit posterior "
+        f"on {N_JOURNEYS} frozen journeys",
+        f"at most {worst:.4f} apart (deviations at twice their size)",
+        is_held=worst <= MOST_APART,
+        is_full=True,
+    )
 
 
 if __name__ == "__main__":

@@ -197,6 +197,7 @@ RIGS: Final = (
         group="estimates",
         package=_DETECTION,
     ),
+    Rig("referees", (), group="estimates", package="tests.estimator"),
     Rig("bench_srs", (), is_timed=True, group="estimates", package=_BENCH),
     Rig(
         "bench_shock",
